@@ -1,0 +1,92 @@
+/**
+ * What the agent asks an engine to create and what it sees afterwards, in our own words. `container-config.ts` renders a container definition
+ * into a spec; `engine/docker.ts` translates a spec into the engine's own request and an inspection back into an observation.
+ */
+import type { HealthStatus, NetworkBinding } from '#model/task.ts';
+import type { TransportProtocol } from '#model/resources.ts';
+
+export interface PortBinding {
+  containerPort: number;
+  protocol: TransportProtocol;
+  /** 0: the engine picks a free one. */
+  hostPort: number;
+}
+
+export interface Mount {
+  kind: 'bind' | 'volume' | 'tmpfs';
+  /** Host path or volume name; absent for tmpfs and anonymous volumes. */
+  source?: string;
+  target: string;
+  readOnly: boolean;
+  tmpfsSizeBytes?: number;
+}
+
+export interface HealthCheckSpec {
+  test: readonly string[];
+  intervalMs: number;
+  timeoutMs: number;
+  retries: number;
+  startPeriodMs: number;
+}
+
+export interface ContainerSpec {
+  /** Unique on the host; saved before create, so that a crash between create and save is repaired by looking it up. */
+  name: string;
+  image: string;
+  entryPoint?: readonly string[];
+  command?: readonly string[];
+  /** `KEY=value`, in order. */
+  environment: readonly string[];
+  labels: Readonly<Record<string, string>>;
+  workingDirectory?: string;
+  user?: string;
+  hostname?: string;
+  network: 'bridge' | 'host' | 'none';
+  ports: readonly PortBinding[];
+  mounts: readonly Mount[];
+  /** `name[:ro]` of other containers. */
+  volumesFrom: readonly string[];
+  /** `container:alias`. */
+  links: readonly string[];
+  cpuShares: number;
+  memoryBytes?: number;
+  memoryReservationBytes?: number;
+  privileged: boolean;
+  readonlyRootFilesystem: boolean;
+  tty: boolean;
+  openStdin: boolean;
+  init: boolean;
+  capAdd: readonly string[];
+  capDrop: readonly string[];
+  dnsServers: readonly string[];
+  dnsSearchDomains: readonly string[];
+  extraHosts: readonly string[];
+  securityOptions: readonly string[];
+  ulimits: readonly { name: string; soft: number; hard: number }[];
+  sysctls: Readonly<Record<string, string>>;
+  sharedMemoryBytes?: number;
+  logDriver?: string;
+  logOptions: Readonly<Record<string, string>>;
+  /** `'none'` switches the image's own HEALTHCHECK off, as ECS does when the definition has none. */
+  healthCheck: HealthCheckSpec | 'none';
+}
+
+/** What the engine says about a container. Times are epoch milliseconds. */
+export interface ContainerObservation {
+  id: string;
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  state: 'created' | 'running' | 'exited' | 'dead' | 'paused' | 'restarting' | 'removing';
+  /** Only meaningful when it is not running. */
+  exitCode?: number;
+  /** Trust it only together with a state that is not running. */
+  oomKilled: boolean;
+  /** The engine's own error for a failed start. */
+  error?: string;
+  createdAt: number;
+  startedAt?: number;
+  finishedAt?: number;
+  health: HealthStatus;
+  imageId: string;
+  networkBindings: readonly NetworkBinding[];
+}

@@ -1,0 +1,65 @@
+/**
+ * A container instance: one machine with an agent. Resources and versions are written by the agent at registration, custom
+ * attributes and status through the API, connectivity by control's session layer.
+ */
+import type { Attribute } from './attributes.ts';
+import type { InstanceResources } from './resources.ts';
+import type { Tag } from './tag.ts';
+
+export const containerInstanceStatuses = [
+  'REGISTERING',
+  'REGISTRATION_FAILED',
+  'ACTIVE',
+  'DRAINING',
+  'DEREGISTERING',
+  'INACTIVE',
+] as const;
+export type ContainerInstanceStatus = (typeof containerInstanceStatuses)[number];
+
+export interface VersionInfo {
+  agentVersion: string;
+  agentHash?: string;
+  dockerVersion?: string;
+}
+
+/** ECS's instance health: `OK` may take tasks; `IMPAIRED` takes none and says why in `reason`. */
+export interface InstanceHealth {
+  status: 'OK' | 'IMPAIRED' | 'INSUFFICIENT_DATA' | 'INITIALIZING';
+  reason?: string;
+  /** Epoch milliseconds of the last report and of the last change of `status`. */
+  updatedAt: number;
+  changedAt: number;
+}
+
+export interface ContainerInstance {
+  containerInstanceArn: string;
+  clusterName: string;
+  /** The machine's own identity (kept by the agent on its disk); shown as `ec2InstanceId`. */
+  machineId: string;
+  hostname: string;
+  status: ContainerInstanceStatus;
+  statusReason?: string;
+  agentConnected: boolean;
+  /** Epoch milliseconds since when `agentConnected` has its value. */
+  agentConnectedChangedAt: number;
+  resources: InstanceResources;
+  /** Reported by the agent. */
+  agentAttributes: readonly Attribute[];
+  /** Put through the API; win over the agent's where names clash. */
+  customAttributes: readonly Attribute[];
+  versionInfo: VersionInfo;
+  health: InstanceHealth;
+  registeredAt: number;
+  deregisteredAt?: number;
+  tags: readonly Tag[];
+  /** Grows with every change that a client can see. */
+  version: number;
+  /** Head of this instance's line of assignments; each change for this instance takes the next number. */
+  assignmentNumber: number;
+}
+
+/** All attributes with custom values winning over reported ones. */
+export function instanceAttributes(instance: Pick<ContainerInstance, 'agentAttributes' | 'customAttributes'>): Attribute[] {
+  const custom = new Set(instance.customAttributes.map((attribute) => attribute.name));
+  return [...instance.agentAttributes.filter((attribute) => !custom.has(attribute.name)), ...instance.customAttributes];
+}

@@ -1,0 +1,61 @@
+/** A service: the promise that a number of tasks of one definition run. Deployments carry it out; see docs/deployments in time. */
+import type { Deployment } from './deployment.ts';
+import type { NetworkConfiguration, PlacementConstraint, PlacementStrategy } from './placement.ts';
+import type { Tag } from './tag.ts';
+
+export type ServiceStatus = 'ACTIVE' | 'DRAINING' | 'INACTIVE';
+export type SchedulingStrategy = 'REPLICA' | 'DAEMON';
+
+export interface DeploymentCircuitBreaker {
+  enable: boolean;
+  rollback: boolean;
+}
+
+export interface DeploymentConfiguration {
+  /** Percent of desiredCount, default 100; the floor is rounded up. */
+  minimumHealthyPercent: number;
+  /** Percent of desiredCount, default 200; the ceiling is rounded down. */
+  maximumPercent: number;
+  deploymentCircuitBreaker?: DeploymentCircuitBreaker;
+  /** Settings of other strategies and alarms, kept as sent. */
+  rest?: Readonly<Record<string, unknown>>;
+}
+
+export interface ServiceEvent {
+  id: string;
+  createdAt: number;
+  message: string;
+}
+
+export interface Service {
+  serviceArn: string;
+  serviceName: string;
+  clusterName: string;
+  status: ServiceStatus;
+  schedulingStrategy: SchedulingStrategy;
+  desiredCount: number;
+  taskDefinitionArn: string;
+  launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  deploymentController: 'ECS' | 'CODE_DEPLOY' | 'EXTERNAL';
+  deploymentConfiguration: DeploymentConfiguration;
+  /** Newest first; the first is PRIMARY. */
+  deployments: readonly Deployment[];
+  /** Newest first; at most 100. */
+  events: readonly ServiceEvent[];
+  placementConstraints: readonly PlacementConstraint[];
+  placementStrategy: readonly PlacementStrategy[];
+  networkConfiguration?: NetworkConfiguration;
+  healthCheckGracePeriodSeconds?: number;
+  enableExecuteCommand: boolean;
+  enableECSManagedTags: boolean;
+  propagateTags: 'TASK_DEFINITION' | 'SERVICE' | 'NONE';
+  availabilityZoneRebalancing: 'ENABLED' | 'DISABLED';
+  /** Fields of features that act later (load balancers, registries, …), kept as sent and returned unchanged. */
+  kept: Readonly<Record<string, unknown>>;
+  createdAt: number;
+  createdBy?: string;
+  deletedAt?: number;
+  tags: readonly Tag[];
+}
+
+export const maximumServiceEvents = 100;

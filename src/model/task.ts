@@ -1,0 +1,162 @@
+/**
+ * A task: one placed copy of a task definition. `desiredStatus` is written by control alone; `lastStatus` and everything about containers by
+ * the task's agent (by control only before assignment, or when the instance is declared lost or deregistered by force).
+ * Statuses are ordered and never go back; STOPPED is final. The table is docs/task-lifecycle.md.
+ */
+import type { EphemeralStorage, NetworkConfiguration } from './placement.ts';
+import type { TaskResources, TransportProtocol } from './resources.ts';
+import type { Tag } from './tag.ts';
+
+/** In order: a status may only be replaced by a later one. */
+export const taskStatuses = [
+  'PROVISIONING',
+  'PENDING',
+  'ACTIVATING',
+  'RUNNING',
+  'DEACTIVATING',
+  'STOPPING',
+  'DEPROVISIONING',
+  'STOPPED',
+] as const;
+export type TaskStatus = (typeof taskStatuses)[number];
+
+export type DesiredStatus = 'RUNNING' | 'STOPPED';
+
+export type ContainerStatus = 'PENDING' | 'RUNNING' | 'STOPPED';
+
+export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
+
+export const stopCodes = [
+  'TaskFailedToStart',
+  'EssentialContainerExited',
+  'UserInitiated',
+  'ServiceSchedulerInitiated',
+  'SpotInterruption',
+  'TerminationNotice',
+  'InfrastructureHealth',
+] as const;
+export type StopCode = (typeof stopCodes)[number];
+
+export interface NetworkBinding {
+  bindIP?: string;
+  containerPort?: number;
+  hostPort?: number;
+  protocol?: TransportProtocol;
+  containerPortRange?: string;
+  hostPortRange?: string;
+}
+
+export interface TaskContainer {
+  containerArn: string;
+  name: string;
+  image: string;
+  imageDigest?: string;
+  /** The engine's container id. */
+  runtimeId?: string;
+  lastStatus: ContainerStatus;
+  exitCode?: number;
+  /** Why it failed, or what it waits for. At most 1024 characters. */
+  reason?: string;
+  healthStatus: HealthStatus;
+  networkBindings: readonly NetworkBinding[];
+  cpu?: string;
+  memory?: string;
+  memoryReservation?: string;
+  gpuIds?: readonly string[];
+}
+
+export interface ContainerOverride {
+  name?: string;
+  command?: readonly string[];
+  environment?: readonly { name?: string; value?: string }[];
+  environmentFiles?: readonly { value: string; type: 's3' }[];
+  cpu?: number;
+  memory?: number;
+  memoryReservation?: number;
+  resourceRequirements?: readonly { value: string; type: 'GPU' | 'InferenceAccelerator' }[];
+}
+
+export interface TaskOverride {
+  containerOverrides?: readonly ContainerOverride[];
+  cpu?: string;
+  memory?: string;
+  inferenceAcceleratorOverrides?: readonly { deviceName?: string; deviceType?: string }[];
+  taskRoleArn?: string;
+  executionRoleArn?: string;
+  ephemeralStorage?: EphemeralStorage;
+}
+
+export interface Task {
+  taskArn: string;
+  clusterName: string;
+  taskDefinitionArn: string;
+  family: string;
+  revision: number;
+  /** Absent only while the task waits for a place. */
+  containerInstanceArn?: string;
+  /** Present when a service runs the task. */
+  serviceName?: string;
+  /** The deployment (`ecs-svc/…`) a service task belongs to; equals `startedBy` then. */
+  deploymentId?: string;
+  /** `service:<name>`, `family:<family>` or what the caller said. */
+  group: string;
+  startedBy?: string;
+  launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  availabilityZone?: string;
+  desiredStatus: DesiredStatus;
+  lastStatus: TaskStatus;
+  healthStatus: HealthStatus;
+  connectivity?: 'CONNECTED' | 'DISCONNECTED';
+  connectivityAt?: number;
+  /** As shown to clients: the task-level size or the sum over containers. */
+  cpu: string;
+  memory: string;
+  resources: TaskResources;
+  gpuIds: readonly string[];
+  containers: readonly TaskContainer[];
+  overrides: TaskOverride;
+  networkConfiguration?: NetworkConfiguration;
+  enableExecuteCommand: boolean;
+  tags: readonly Tag[];
+  stopCode?: StopCode;
+  stoppedReason?: string;
+  /** Epoch milliseconds, all of them. */
+  createdAt: number;
+  pullStartedAt?: number;
+  pullStoppedAt?: number;
+  startedAt?: number;
+  stoppingAt?: number;
+  executionStoppedAt?: number;
+  stoppedAt?: number;
+  /** Grows with every change a client can see. */
+  version: number;
+  /** The number, on its instance's line, of the last change control made to this task. 0 before assignment. */
+  assignmentNumber: number;
+  /** The highest state change of the agent that this row reflects; replays at or below it change nothing. */
+  stateChangeNumber: number;
+}
+
+export function taskStatusRank(status: TaskStatus): number {
+  return taskStatuses.indexOf(status);
+}
+
+/** The later of two statuses. */
+export function laterTaskStatus(a: TaskStatus, b: TaskStatus): TaskStatus {
+  return taskStatusRank(b) > taskStatusRank(a) ? b : a;
+}
+
+export function hasStopped(task: Pick<Task, 'lastStatus'>): boolean {
+  return task.lastStatus === 'STOPPED';
+}
+
+/**
+ * Health of a task from its essential containers: any UNHEALTHY wins, then any UNKNOWN, else HEALTHY. A container without a health check is
+ * UNKNOWN for ever, as in ECS; `checked` says which containers have one and only those count when there is at least one.
+ */
+export function taskHealth(essential: readonly { healthStatus: HealthStatus; checked: boolean }[]): HealthStatus {
+  const counted = essential.filter((container) => container.checked);
+  if (counted.length === 0) return 'UNKNOWN';
+  if (counted.some((container) => container.healthStatus === 'UNHEALTHY')) return 'UNHEALTHY';
+  if (counted.some((container) => container.healthStatus === 'UNKNOWN')) return 'UNKNOWN';
+  return 'HEALTHY';
+}
