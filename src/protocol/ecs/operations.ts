@@ -1,0 +1,125 @@
+/**
+ * The operations of ECS: those that are served with the schema of their input, and those that ECS has and this service has not,
+ * so that a caller learns the difference between a missing feature and a misspelt name.
+ */
+import type { z } from 'zod';
+import * as accountSettings from './account-settings.ts';
+import * as attributes from './attributes.ts';
+import * as clusters from './clusters.ts';
+import * as containerInstances from './container-instances.ts';
+import * as services from './services.ts';
+import * as tags from './tags.ts';
+import * as taskDefinitions from './task-definitions.ts';
+import * as tasks from './tasks.ts';
+
+/** `X-Amz-Target` is this, a full stop and the operation's name. */
+export const targetPrefix = 'AmazonEC2ContainerServiceV20141113';
+
+export const operations = {
+  CreateCluster: clusters.createCluster,
+  DescribeClusters: clusters.describeClusters,
+  ListClusters: clusters.listClusters,
+  UpdateCluster: clusters.updateCluster,
+  UpdateClusterSettings: clusters.updateClusterSettings,
+  DeleteCluster: clusters.deleteCluster,
+  RegisterTaskDefinition: taskDefinitions.registerTaskDefinition,
+  DescribeTaskDefinition: taskDefinitions.describeTaskDefinition,
+  ListTaskDefinitions: taskDefinitions.listTaskDefinitions,
+  ListTaskDefinitionFamilies: taskDefinitions.listTaskDefinitionFamilies,
+  DeregisterTaskDefinition: taskDefinitions.deregisterTaskDefinition,
+  DeleteTaskDefinitions: taskDefinitions.deleteTaskDefinitions,
+  RunTask: tasks.runTask,
+  StartTask: tasks.startTask,
+  StopTask: tasks.stopTask,
+  DescribeTasks: tasks.describeTasks,
+  ListTasks: tasks.listTasks,
+  CreateService: services.createService,
+  UpdateService: services.updateService,
+  DescribeServices: services.describeServices,
+  ListServices: services.listServices,
+  DeleteService: services.deleteService,
+  ListContainerInstances: containerInstances.listContainerInstances,
+  DescribeContainerInstances: containerInstances.describeContainerInstances,
+  UpdateContainerInstancesState: containerInstances.updateContainerInstancesState,
+  DeregisterContainerInstance: containerInstances.deregisterContainerInstance,
+  PutAttributes: attributes.putAttributes,
+  DeleteAttributes: attributes.deleteAttributes,
+  ListAttributes: attributes.listAttributes,
+  TagResource: tags.tagResource,
+  UntagResource: tags.untagResource,
+  ListTagsForResource: tags.listTagsForResource,
+  PutAccountSetting: accountSettings.putAccountSetting,
+  PutAccountSettingDefault: accountSettings.putAccountSettingDefault,
+  DeleteAccountSetting: accountSettings.deleteAccountSetting,
+  ListAccountSettings: accountSettings.listAccountSettings,
+} as const satisfies Record<string, z.ZodType>;
+
+export type OperationName = keyof typeof operations;
+
+/** A request as a handler sees it: parsed, nulls gone, no unknown field. */
+export type InputOf<Name extends OperationName> = z.output<(typeof operations)[Name]>;
+
+export const operationNames = Object.keys(operations).filter(isOperationName);
+
+export const unsupportedOperationNames = [
+  'AssociateGatewayWithCluster',
+  'ContinueServiceDeployment',
+  'CreateCapacityProvider',
+  'CreateDaemon',
+  'CreateExpressGatewayService',
+  'CreateGateway',
+  'CreateTaskSet',
+  'DeleteCapacityProvider',
+  'DeleteDaemon',
+  'DeleteDaemonTaskDefinition',
+  'DeleteExpressGatewayService',
+  'DeleteGateway',
+  'DeleteTaskSet',
+  'DescribeCapacityProviders',
+  'DescribeDaemon',
+  'DescribeDaemonDeployments',
+  'DescribeDaemonRevisions',
+  'DescribeDaemonTaskDefinition',
+  'DescribeExpressGatewayService',
+  'DescribeGateway',
+  'DescribeGatewayResources',
+  'DescribeGatewayRoute',
+  'DescribeServiceDeployments',
+  'DescribeServiceRevisions',
+  'DescribeTaskSets',
+  'DisassociateGatewayFromCluster',
+  'DiscoverPollEndpoint',
+  'ExecuteCommand',
+  'GetTaskProtection',
+  'ListDaemonDeployments',
+  'ListDaemonTaskDefinitions',
+  'ListDaemons',
+  'ListGatewayClusterAssociations',
+  'ListGatewayRoutes',
+  'ListGateways',
+  'ListServiceDeployments',
+  'ListServicesByNamespace',
+  'PutClusterCapacityProviders',
+  'RegisterContainerInstance',
+  'RegisterDaemonTaskDefinition',
+  'StopServiceDeployment',
+  'SubmitAttachmentStateChanges',
+  'SubmitContainerStateChange',
+  'SubmitTaskStateChange',
+  'UpdateCapacityProvider',
+  'UpdateContainerAgent',
+  'UpdateDaemon',
+  'UpdateExpressGatewayService',
+  'UpdateGateway',
+  'UpdateServicePrimaryTaskSet',
+  'UpdateTaskProtection',
+  'UpdateTaskSet',
+] as const;
+
+export function isOperationName(name: string): name is OperationName {
+  return Object.hasOwn(operations, name);
+}
+
+export function isUnsupportedOperationName(name: string): boolean {
+  return unsupportedOperationNames.some((known) => known === name);
+}
