@@ -56,10 +56,17 @@ export interface ContainerInstance {
   version: number;
   /** Head of this instance's line of assignments; each change for this instance takes the next number. */
   assignmentNumber: number;
+  /**
+   * Numbers (`after` < n <= `upTo`) that the agent had received and this database had never given out: it was restored from a backup. What the
+   * agent got under them is unknown here through no fault of its own and is never stopped for that (docs/session.md).
+   */
+  forgottenAssignments?: readonly { after: number; upTo: number }[];
 }
 
 /** All attributes with custom values winning over reported ones. */
-export function instanceAttributes(instance: Pick<ContainerInstance, 'agentAttributes' | 'customAttributes'>): Attribute[] {
+export function instanceAttributes(
+  instance: Pick<ContainerInstance, 'agentAttributes' | 'customAttributes'>,
+): Attribute[] {
   const custom = new Set(instance.customAttributes.map((attribute) => attribute.name));
   return [...instance.agentAttributes.filter((attribute) => !custom.has(attribute.name)), ...instance.customAttributes];
 }

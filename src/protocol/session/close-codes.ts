@@ -3,10 +3,14 @@
 export const closeCodes = {
   /** The daemon is going down in order; reconnect with back-off. */
   goingAway: 1001,
+  /** The peer could not do its part (a full disk, a database out of reach); reconnect with back-off. */
+  internalError: 1011,
   /** A message was not valid; the reason names the field. */
   invalidMessage: 4400,
   /** The join token or the identity was refused. Final until somebody acts. */
   unauthorized: 4401,
+  /** The cluster does not exist. Reconnect with back-off: somebody may create it. */
+  clusterNotFound: 4404,
   /** The instance was deregistered. Final until the agent is registered anew. */
   deregistered: 4410,
   /** A newer session of the same instance took over. */
@@ -24,3 +28,13 @@ export const closeCodes = {
 } as const;
 
 export type CloseCode = (typeof closeCodes)[keyof typeof closeCodes];
+
+/** A close frame carries at most 123 bytes of reason (RFC 6455 5.5). */
+const maximumReasonBytes = 123;
+
+/** The reason, cut to what a close frame can carry. */
+export function fitReason(reason: string): string {
+  const bytes = new TextEncoder().encode(reason);
+  if (bytes.length <= maximumReasonBytes) return reason;
+  return `${new TextDecoder().decode(bytes.subarray(0, maximumReasonBytes - 6)).replace(/\uFFFD+$/, '')}…`;
+}

@@ -90,7 +90,15 @@ const taskState = z.object({
   lastStatus: z.enum(['PENDING', 'RUNNING', 'STOPPING', 'STOPPED']),
   healthStatus,
   containers: z.array(containerState).max(100),
-  stopCode: z.enum(['TaskFailedToStart', 'EssentialContainerExited', 'UserInitiated', 'ServiceSchedulerInitiated', 'InfrastructureHealth']).exactOptional(),
+  stopCode: z
+    .enum([
+      'TaskFailedToStart',
+      'EssentialContainerExited',
+      'UserInitiated',
+      'ServiceSchedulerInitiated',
+      'InfrastructureHealth',
+    ])
+    .exactOptional(),
   stoppedReason: z.string().max(1024).exactOptional(),
   pullStartedAt: epochMs.exactOptional(),
   pullStoppedAt: epochMs.exactOptional(),
@@ -103,7 +111,11 @@ export type TaskState = z.infer<typeof taskState>;
 export const StateChanges = z.object({ type: z.literal('stateChanges'), changes: z.array(taskState).min(1).max(100) });
 
 /** Tasks the agent runs that control's complete set `number` lacks: shall they stop? */
-export const StopQuery = z.object({ type: z.literal('stopQuery'), number: lineNumber, taskArns: z.array(arn).min(1).max(1000) });
+export const StopQuery = z.object({
+  type: z.literal('stopQuery'),
+  number: lineNumber,
+  taskArns: z.array(arn).min(1).max(1000),
+});
 
 export const AgentHeartbeat = z.object({ type: z.literal('heartbeat'), sentAt: epochMs, health: instanceHealth });
 
@@ -116,7 +128,14 @@ export const LogEntries = z.object({
 });
 export type LogEntries = z.infer<typeof LogEntries>;
 
-export const AgentMessage = z.discriminatedUnion('type', [Hello, AssignmentsAck, StateChanges, StopQuery, AgentHeartbeat, LogEntries]);
+export const AgentMessage = z.discriminatedUnion('type', [
+  Hello,
+  AssignmentsAck,
+  StateChanges,
+  StopQuery,
+  AgentHeartbeat,
+  LogEntries,
+]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
 export const Welcome = z.object({
@@ -132,7 +151,10 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
-/** The complete set: every task control wants on or knows live on this instance, as of `number`. Full assignments of unknown ones follow. */
+/**
+ * The complete set: every task control wants on or knows live on this instance, as of `number`. Assignments of what the hello lacked follow, the
+ * last of them (perhaps an empty one) under the same number.
+ */
 export const CompleteSet = z.object({
   type: z.literal('completeSet'),
   number: lineNumber,
@@ -155,7 +177,13 @@ const assignment = z.object({
   /** Why it shall stop, when desiredStatus is STOPPED: becomes the task's own stop code and reason unless it ended by itself before. */
   stop: z
     .object({
-      stopCode: z.enum(['TaskFailedToStart', 'EssentialContainerExited', 'UserInitiated', 'ServiceSchedulerInitiated', 'InfrastructureHealth']),
+      stopCode: z.enum([
+        'TaskFailedToStart',
+        'EssentialContainerExited',
+        'UserInitiated',
+        'ServiceSchedulerInitiated',
+        'InfrastructureHealth',
+      ]),
       reason: z.string().max(1024),
     })
     .exactOptional(),
@@ -165,7 +193,7 @@ const assignment = z.object({
 });
 export type Assignment = z.infer<typeof assignment>;
 
-/** An increment. `definitions` holds each task definition body (`TaskDefinitionBody` of the model) once, by ARN. */
+/** An increment: with it, everything up to `number` was sent. `definitions` holds each task definition body (`TaskDefinitionBody` of the model) once, by ARN. */
 export const Assignments = z.object({
   type: z.literal('assignments'),
   number: lineNumber,
@@ -196,7 +224,11 @@ export const LogsOpen = z.object({
   /** Entries the agent may send before it must wait for more credit. */
   credit: z.number().int().positive(),
 });
-export const LogsCredit = z.object({ type: z.literal('logsCredit'), streamId: z.string().max(64), credit: z.number().int().positive() });
+export const LogsCredit = z.object({
+  type: z.literal('logsCredit'),
+  streamId: z.string().max(64),
+  credit: z.number().int().positive(),
+});
 export const LogsClose = z.object({ type: z.literal('logsClose'), streamId: z.string().max(64) });
 
 export const ControlMessage = z.discriminatedUnion('type', [
@@ -225,7 +257,10 @@ function parseWith<T>(schema: z.ZodType<T>, text: string): Parsed<T> {
   const parsed = schema.safeParse(json);
   if (parsed.success) return { ok: true, message: parsed.data };
   const issue = parsed.error.issues[0];
-  return { ok: false, problem: issue === undefined ? 'invalid' : `${issue.path.join('.') || 'message'}: ${issue.message}` };
+  return {
+    ok: false,
+    problem: issue === undefined ? 'invalid' : `${issue.path.join('.') || 'message'}: ${issue.message}`,
+  };
 }
 
 export function parseAgentMessage(text: string): Parsed<AgentMessage> {
