@@ -53,6 +53,8 @@ function portProblems(container: ContainerDefinition, body: TaskDefinitionBody):
   for (const mapping of mappings) {
     const { containerPort, hostPort, containerPortRange } = mapping;
     if (containerPortRange !== undefined) {
+      if (mode === 'host')
+        found.push(invalid(container, "'containerPortRange' is not supported when networkMode=host."));
       if (containerPort !== undefined || hostPort !== undefined) {
         found.push(invalid(container, "'containerPortRange' can't be combined with 'containerPort' or 'hostPort'."));
       }

@@ -22,8 +22,9 @@ const maximumTaskCpu = 196_608;
 const minimumTaskMemory = 6;
 
 export function validateTaskDefinition(body: TaskDefinitionBody): Problem[] {
+  const tooLong = documentProblem(body);
+  if (tooLong !== undefined) return [{ code: 'ClientException', message: tooLong }];
   const messages = [
-    ...documentProblems(body),
     ...containerListProblems(body),
     ...sizeProblems(body),
     ...compatibilityProblems(body),
@@ -36,10 +37,11 @@ export function validateTaskDefinition(body: TaskDefinitionBody): Problem[] {
   return [...new Set(messages)].map((message) => ({ code: 'ClientException', message }));
 }
 
-function documentProblems(body: TaskDefinitionBody): string[] {
+/** Judged first and alone: what is too long is not worth reading. */
+function documentProblem(body: TaskDefinitionBody): string | undefined {
   const bytes = new TextEncoder().encode(JSON.stringify(body)).length;
-  if (bytes <= maximumTaskDefinitionBytes) return [];
-  return [`Actual length: '${bytes}'. Max allowed length is '${maximumTaskDefinitionBytes}' bytes.`];
+  if (bytes <= maximumTaskDefinitionBytes) return undefined;
+  return `Actual length: '${bytes}'. Max allowed length is '${maximumTaskDefinitionBytes}' bytes.`;
 }
 
 function containerListProblems(body: TaskDefinitionBody): string[] {
@@ -192,5 +194,8 @@ function proxyProblems(body: TaskDefinitionBody): string[] {
 
 /** Each text that occurs more than once, once. */
 function repeated(texts: readonly string[]): string[] {
-  return [...new Set(texts.filter((text, index) => texts.indexOf(text) !== index))];
+  const seen = new Set<string>();
+  const again = new Set<string>();
+  for (const text of texts) (seen.has(text) ? again : seen).add(text);
+  return [...again];
 }

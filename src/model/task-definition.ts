@@ -180,8 +180,8 @@ export function taskSize(body: TaskDefinitionBody, overrides: TaskOverride = {})
 }
 
 /**
- * The host ports a task occupies wherever it is placed. Ports that the host chooses (bridge mode without a `hostPort`) and tasks with
- * their own network (`awsvpc`, `none`) occupy none.
+ * The host ports a task occupies wherever it is placed. Ports that the host chooses (bridge mode without a `hostPort`, port ranges) and
+ * tasks with their own network (`awsvpc`, `none`) occupy none.
  */
 export function taskPorts(body: TaskDefinitionBody): HostPort[] {
   const mode = body.networkMode ?? 'bridge';
@@ -189,17 +189,8 @@ export function taskPorts(body: TaskDefinitionBody): HostPort[] {
   const ports: HostPort[] = [];
   for (const container of body.containerDefinitions) {
     for (const mapping of container.portMappings ?? []) {
-      const protocol = mapping.protocol ?? 'tcp';
-      if (mode === 'bridge') {
-        if (mapping.hostPort !== undefined && mapping.hostPort !== 0) ports.push({ port: mapping.hostPort, protocol });
-        continue;
-      }
-      const range = portRange(mapping.containerPortRange ?? '');
-      if (range !== undefined) {
-        for (let port = range.first; port <= range.last; port += 1) ports.push({ port, protocol });
-      } else if (mapping.containerPort !== undefined) {
-        ports.push({ port: mapping.containerPort, protocol });
-      }
+      const port = mode === 'host' ? mapping.containerPort : mapping.hostPort;
+      if (port !== undefined && port !== 0) ports.push({ port, protocol: mapping.protocol ?? 'tcp' });
     }
   }
   return ports;

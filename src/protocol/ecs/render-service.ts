@@ -1,0 +1,112 @@
+/** Services, their deployments and events as answers show them. */
+import type {
+  Deployment as SdkDeployment,
+  Service as SdkService,
+  ServiceEvent as SdkServiceEvent,
+} from '@aws-sdk/client-ecs';
+import { clusterArn, type Realm } from '#model/arn.ts';
+import type { Deployment } from '#model/deployment.ts';
+import type { Service, ServiceEvent } from '#model/service.ts';
+import { chosen, present, seconds, type Wire } from './wire.ts';
+
+export interface TaskCounts {
+  readonly running: number;
+  readonly pending: number;
+}
+
+export interface ServiceView {
+  readonly realm: Realm;
+  /** By deployment id; a deployment that is not there has no tasks. */
+  readonly counts: ReadonlyMap<string, TaskCounts>;
+  /** As the caller asked; without TAGS there are none. */
+  readonly include?: readonly 'TAGS'[];
+}
+
+/** Members that come from `Service.kept` are returned as they were sent and not looked into here. */
+const keptByService = ['capacityProviderStrategy', 'loadBalancers', 'platformVersion', 'serviceRegistries'] as const;
+const keptByDeployment = [
+  'capacityProviderStrategy',
+  'platformVersion',
+  'serviceConnectConfiguration',
+  'volumeConfigurations',
+  'vpcLatticeConfigurations',
+] as const;
+
+type Kept = Readonly<Record<string, unknown>>;
+export type WireDeployment = Wire<Omit<SdkDeployment, (typeof keptByDeployment)[number]>> & Kept;
+export type WireService = Wire<
+  Omit<SdkService, (typeof keptByService)[number] | 'deploymentConfiguration' | 'deployments' | 'taskSets'>
+> &
+  Kept & { readonly deployments: readonly WireDeployment[] };
+
+export function renderService(service: Service, { realm, counts, include = [] }: ServiceView): WireService {
+  const { rest, ...deploymentConfiguration } = service.deploymentConfiguration;
+  const all = [...counts.values()];
+  return {
+    loadBalancers: [],
+    serviceRegistries: [],
+    ...chosen(service.kept, keptByService),
+    ...present({
+      serviceArn: service.serviceArn,
+      serviceName: service.serviceName,
+      clusterArn: clusterArn(realm, service.clusterName),
+      status: service.status,
+      desiredCount: service.desiredCount,
+      runningCount: all.reduce((sum, { running }) => sum + running, 0),
+      pendingCount: all.reduce((sum, { pending }) => sum + pending, 0),
+      launchType: hasCapacityProviderStrategy(service) ? undefined : service.launchType,
+      taskDefinition: service.taskDefinitionArn,
+      deploymentConfiguration: { ...rest, ...deploymentConfiguration },
+      deployments: service.deployments
+        .filter((deployment) => deployment.status !== 'INACTIVE')
+        .map((deployment) => renderDeployment(deployment, service, counts)),
+      events: service.events.map(renderServiceEvent),
+      createdAt: seconds(service.createdAt),
+      createdBy: service.createdBy,
+      placementConstraints: service.placementConstraints,
+      placementStrategy: service.placementStrategy,
+      networkConfiguration: service.networkConfiguration,
+      healthCheckGracePeriodSeconds: service.healthCheckGracePeriodSeconds,
+      schedulingStrategy: service.schedulingStrategy,
+      deploymentController: { type: service.deploymentController },
+      enableECSManagedTags: service.enableECSManagedTags,
+      propagateTags: service.propagateTags,
+      enableExecuteCommand: service.enableExecuteCommand,
+      availabilityZoneRebalancing: service.availabilityZoneRebalancing,
+      roleArn: typeof service.kept['role'] === 'string' ? service.kept['role'] : undefined,
+      tags: include.includes('TAGS') ? service.tags : undefined,
+    }),
+  };
+}
+
+/** ECS shows one of the two, never both. */
+function hasCapacityProviderStrategy(service: Service): boolean {
+  const strategy = service.kept['capacityProviderStrategy'];
+  return Array.isArray(strategy) && strategy.length > 0;
+}
+
+function renderDeployment(deployment: Deployment, service: Service, counts: ServiceView['counts']): WireDeployment {
+  const tasks = counts.get(deployment.id) ?? { running: 0, pending: 0 };
+  return {
+    ...(deployment.status === 'PRIMARY' ? chosen(service.kept, keptByDeployment) : {}),
+    ...present({
+      id: deployment.id,
+      status: deployment.status,
+      taskDefinition: deployment.taskDefinitionArn,
+      desiredCount: deployment.desiredCount,
+      pendingCount: tasks.pending,
+      runningCount: tasks.running,
+      failedTasks: deployment.failedTasks,
+      createdAt: seconds(deployment.createdAt),
+      updatedAt: seconds(deployment.updatedAt),
+      launchType: hasCapacityProviderStrategy(service) ? undefined : deployment.launchType,
+      networkConfiguration: deployment.networkConfiguration,
+      rolloutState: deployment.rolloutState,
+      rolloutStateReason: deployment.rolloutStateReason,
+    }),
+  };
+}
+
+function renderServiceEvent({ id, createdAt, message }: ServiceEvent): Wire<SdkServiceEvent> {
+  return { id, createdAt: seconds(createdAt), message };
+}
