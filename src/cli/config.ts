@@ -1,0 +1,103 @@
+/**
+ * Where the command line finds its cluster: the environment that `aws` understands too (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, …), else the
+ * development cluster of this clone. The only reader of process.env in the command line.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { CliError } from './errors.ts';
+
+export interface Endpoint {
+  url: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+export interface CliEnvironment {
+  /** State folder of the development cluster. */
+  home: string;
+  /** The folder that holds package.json, bin/ and sample/. */
+  root: string;
+  cluster: string;
+  /** Passed on to the daemons of a development cluster. */
+  inherited: NodeJS.ProcessEnv;
+  isColorAllowed: boolean;
+}
+
+export function readEnvironment(): CliEnvironment {
+  const root = resolve(import.meta.dirname, '../..');
+  return {
+    home: resolve(process.env['BERTH_HOME'] ?? join(root, '.berth')),
+    root,
+    cluster: process.env['ECS_CLUSTER'] ?? 'default',
+    inherited: process.env,
+    isColorAllowed: process.env['NO_COLOR'] === undefined,
+  };
+}
+
+const Credentials = z.object({ accessKeyId: z.string().min(1), secretAccessKey: z.string().min(1) });
+const DevCluster = z.object({ endpoint: z.url(), region: z.string().min(1) });
+
+/** The endpoint named by the environment; without AWS_ENDPOINT_URL the development cluster's. */
+export function findEndpoint(environment: CliEnvironment): Endpoint {
+  const url = process.env['AWS_ENDPOINT_URL_ECS'] ?? process.env['AWS_ENDPOINT_URL'];
+  if (url === undefined) return developmentEndpoint(environment.home);
+  const accessKeyId = process.env['AWS_ACCESS_KEY_ID'];
+  const secretAccessKey = process.env['AWS_SECRET_ACCESS_KEY'];
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new CliError(`AWS_ENDPOINT_URL is set to ${url}, but AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not`, {
+      next: 'export both; the first start of `berth control` writes them to admin-credentials.json in its state folder',
+    });
+  }
+  return {
+    url,
+    region: process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
+    accessKeyId,
+    secretAccessKey,
+  };
+}
+
+/** Reads what `berth dev up` left behind. */
+export function developmentEndpoint(home: string): Endpoint {
+  const cluster = readJson(join(home, 'dev.json'), DevCluster);
+  if (cluster === undefined) {
+    throw new CliError(
+      'no cluster to talk to: AWS_ENDPOINT_URL is not set and no development cluster was started here',
+      {
+        next: 'start one with `npm start` (or `berth dev up`), or export AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+      },
+    );
+  }
+  const file = join(home, 'control', 'admin-credentials.json');
+  const credentials = readJson(file, Credentials);
+  if (credentials === undefined) {
+    throw new CliError(`the development cluster has no credentials at ${file}`, {
+      next: 'run `berth dev down`, then `berth dev up`',
+    });
+  }
+  return { url: cluster.endpoint, region: cluster.region, ...credentials };
+}
+
+/** Undefined when the file is not there; a file that is there but wrong is an error that names the field. */
+function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new CliError(`cannot read ${file}`, {
+      cause: error,
+      next: 'run the command as the user who started the cluster',
+    });
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new CliError(`${file} is damaged: ${detail}`, {
+      cause: error,
+      next: 'run `berth dev down`, then `berth dev up`',
+    });
+  }
+}

@@ -1,0 +1,44 @@
+/** Other programs of this clone that `berth dev` runs: the sample's image builder and the agent's purge. Argument vectors only, never a shell. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CliError } from '../errors.ts';
+
+const execute = promisify(execFile);
+
+export interface ProgramOptions {
+  root: string;
+  environment: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  timeoutMs: number;
+}
+
+/** Runs a TypeScript file of the clone with this very Node; answers what it printed. A failure carries what it said. */
+async function runNode(args: readonly string[], what: string, options: ProgramOptions): Promise<string> {
+  try {
+    const { stdout } = await execute(process.execPath, [...args], {
+      cwd: options.root,
+      env: options.environment,
+      signal: options.signal,
+      timeout: options.timeoutMs,
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    return stdout;
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    throw new CliError(`${what} failed: ${said === '' ? String(error) : said}`, { cause: error });
+  }
+}
+
+export async function buildSampleImage(options: ProgramOptions): Promise<void> {
+  await runNode([join(options.root, 'sample/build.ts')], 'building the sample image', options);
+}
+
+export async function removeSampleImage(options: ProgramOptions): Promise<void> {
+  await runNode([join(options.root, 'sample/build.ts'), '--remove'], 'removing the sample image', options);
+}
+
+/** Stops and removes the containers and task volumes that the (stopped) agent of this state folder owns. */
+export async function purgeAgent(options: ProgramOptions): Promise<void> {
+  await runNode([join(options.root, 'src/main.ts'), 'agent', 'purge'], 'removing the containers of the agent', options);
+}

@@ -1,0 +1,73 @@
+/** The sample service of a development cluster: three tasks that serve a page, fetched from each through its host port. */
+import { join } from 'node:path';
+import {
+  CreateServiceCommand,
+  DescribeServicesCommand,
+  RegisterTaskDefinitionCommand,
+  UpdateServiceCommand,
+  type Task,
+} from '@aws-sdk/client-ecs';
+import { readTaskDefinition } from '../commands/taskdef.ts';
+import type { CliContext } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { fetchWithin } from '../fetch-within.ts';
+import { definitionName, shortId } from '../format.ts';
+import { listTasks } from '../lookup.ts';
+
+export const sampleService = 'berth-sample';
+const desiredCount = 3;
+const fetchTimeoutMs = 10_000;
+
+/** Registers the sample's task definition and sees to it that the service wants three tasks of it. Answers `family:revision`. */
+export async function ensureSampleService(context: CliContext): Promise<string> {
+  const file = join(context.environment.root, 'sample/task-definition.json');
+  const { taskDefinition } = await context
+    .ecs()
+    .send(new RegisterTaskDefinitionCommand(await readTaskDefinition(file)));
+  const name = definitionName(taskDefinition?.taskDefinitionArn) ?? '';
+  const described = await context.ecs().send(new DescribeServicesCommand({ services: [sampleService] }));
+  const exists = described.services?.some((service) => service.status === 'ACTIVE') === true;
+  await (exists
+    ? context.ecs().send(new UpdateServiceCommand({ service: sampleService, desiredCount, taskDefinition: name }))
+    : context.ecs().send(new CreateServiceCommand({ serviceName: sampleService, desiredCount, taskDefinition: name })));
+  return name;
+}
+
+export interface Page {
+  taskId: string;
+  url: string;
+  firstLine: string;
+}
+
+/** Fetches the page of every running task of the sample service. */
+export async function fetchPages(context: CliContext): Promise<Page[]> {
+  const tasks = (await listTasks(context, { serviceName: sampleService })).filter(
+    (task) => task.lastStatus === 'RUNNING',
+  );
+  return Promise.all(tasks.map((task) => fetchPage(context, task)));
+}
+
+async function fetchPage(context: CliContext, task: Task): Promise<Page> {
+  const port = task.containers?.[0]?.networkBindings?.[0]?.hostPort;
+  const taskId = shortId(task.taskArn) ?? '';
+  if (port === undefined)
+    throw new CliError(`task ${taskId} runs but has no host port`, { next: `see \`berth task show ${taskId}\`` });
+  const url = `http://127.0.0.1:${port}/`;
+  const deadline = context.clock.now() + fetchTimeoutMs;
+  for (;;) {
+    try {
+      const response = await fetchWithin(context, url, 2000);
+      const text = await response.text();
+      if (response.ok) return { taskId, url, firstLine: text.trim().split('\n')[0] ?? '' };
+      throw new CliError(`${url} answered HTTP ${response.status}`);
+    } catch (error) {
+      // A container runs a moment before its server listens.
+      if (context.clock.now() > deadline)
+        throw new CliError(`task ${taskId} does not serve its page at ${url}`, {
+          cause: error,
+          next: `see \`berth task logs ${taskId}\``,
+        });
+      await context.clock.sleep(100, context.signal);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** What a person reads when a command fails: what went wrong, then what to do next. */
+
+export class CliError extends Error {
+  readonly next: string | undefined;
+  readonly exitCode: number;
+  constructor(message: string, options: { next?: string; cause?: unknown; exitCode?: number } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CliError';
+    this.next = options.next;
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+const adviceByCode: Readonly<Record<string, string>> = {
+  ClusterNotFoundException: 'see `berth cluster list`, or create it with `berth cluster create <name>`',
+  ServiceNotFoundException: 'see `berth service list`',
+  ServiceNotActiveException: 'the service was deleted; create it anew with `berth service create`',
+  UnrecognizedClientException: 'the access key is not known to this cluster; see `berth env`',
+  InvalidSignatureException: 'the secret key is wrong, or the clocks differ by more than five minutes; see `berth env`',
+  MissingAuthenticationTokenException: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; see `berth env`',
+  ResourceInUseException: 'see what uses it with `berth service list` and `berth task list`',
+};
+
+const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ETIMEDOUT']);
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Turns whatever was thrown into a message and advice; `endpoint` is where the request went. */
+export function explain(
+  error: unknown,
+  endpoint: string | undefined,
+): { message: string; code: string; next?: string; exitCode: number } {
+  if (error instanceof CliError) {
+    return {
+      message: error.message,
+      code: 'CliError',
+      exitCode: error.exitCode,
+      ...(error.next === undefined ? {} : { next: error.next }),
+    };
+  }
+  if (!(error instanceof Error)) return { message: String(error), code: 'Error', exitCode: 1 };
+  const code = codeOf(error);
+  if (code !== undefined && connectionCodes.has(code)) {
+    return {
+      message: `cannot reach the control service${endpoint === undefined ? '' : ` at ${endpoint}`}: ${error.message || code}`,
+      code,
+      next: 'is it running? see `berth dev status`, or check AWS_ENDPOINT_URL',
+      exitCode: 1,
+    };
+  }
+  const next = adviceByCode[error.name];
+  return {
+    message: error.message || error.name,
+    code: error.name,
+    exitCode: 1,
+    ...(next === undefined ? {} : { next }),
+  };
+}

@@ -1,0 +1,41 @@
+/** The command line: parses, runs one command, and turns what went wrong into a message, advice and an exit code (0 done, 1 failed, 2 wrong usage). */
+import { CommanderError } from 'commander';
+import { systemClock } from '#lib/clock.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { readEnvironment } from './config.ts';
+import { createContext, type CliContext } from './context.ts';
+import { explain } from './errors.ts';
+import { processTerminal } from './output/terminal.ts';
+import { buildProgram } from './program.ts';
+
+export async function main(args: string[]): Promise<number> {
+  const environment = readEnvironment();
+  const terminal = processTerminal({ isColorAllowed: environment.isColorAllowed });
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
+  const context = createContext({ environment, terminal, clock: systemClock, signal: interrupt.signal });
+  const program = buildProgram(context, packageJson.version);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    return report(context, error);
+  }
+}
+
+function report(context: CliContext, error: unknown): number {
+  // Commander has printed its own message, with a suggestion, by now.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { message, code, next, exitCode } = explain(error, endpointOf(context));
+  if (context.output === 'json') context.terminal.note(`${JSON.stringify({ error: { code, message, next } })}\n`);
+  else
+    context.terminal.note(
+      `${context.terminal.style('red', 'berth:')} ${message}\n${next === undefined ? '' : `       ${next}\n`}`,
+    );
+  return exitCode;
+}
+
+/** For the message only: where there is no endpoint, there is none to name. */
+function endpointOf(context: CliContext): string | undefined {
+  return context.hasEndpoint() ? context.endpoint().url : undefined;
+}

@@ -1,0 +1,171 @@
+/**
+ * Waiting with eyes open: every wait has a deadline, shows what each task does and the service's events as they come, and ends with the reason when
+ * it fails. Ctrl-C ends the waiting only and says how to look again.
+ */
+import type { Service, Task } from '@aws-sdk/client-ecs';
+import type { CliContext } from './context.ts';
+import { CliError } from './errors.ts';
+import { countsOf, definitionName, isStable, portsOf, primaryOf, reasonOf, shortId } from './format.ts';
+import { describeTasks, findService, listTasks } from './lookup.ts';
+import { createProgress, type ProgressItem } from './output/progress.ts';
+
+const pollIntervalMs = 400;
+
+interface Look {
+  items: ProgressItem[];
+  /** Lines to keep above the moving ones. */
+  lines: string[];
+  outcome: 'waiting' | 'done' | { failed: string };
+}
+
+interface WaitOptions {
+  what: string;
+  timeoutSeconds: number;
+  lookAgain: string;
+  look(): Promise<Look>;
+}
+
+async function wait(context: CliContext, options: WaitOptions): Promise<void> {
+  const progress = createProgress(context.terminal);
+  const deadline = context.clock.now() + options.timeoutSeconds * 1000;
+  for (;;) {
+    const { items, lines, outcome } = await options.look();
+    for (const line of lines) progress.line(line);
+    progress.show(items);
+    if (outcome === 'done') return progress.end({ keep: true });
+    if (outcome !== 'waiting') {
+      progress.end({ keep: true });
+      throw new CliError(outcome.failed, { next: options.lookAgain });
+    }
+    if (context.clock.now() >= deadline) {
+      progress.end({ keep: true });
+      throw new CliError(`gave up waiting for ${options.what} after ${options.timeoutSeconds} s; the work goes on`, {
+        next: options.lookAgain,
+      });
+    }
+    try {
+      await context.clock.sleep(pollIntervalMs, context.signal);
+    } catch (error) {
+      progress.end({ keep: true });
+      throw new CliError(`stopped waiting for ${options.what}; the work goes on`, {
+        next: options.lookAgain,
+        exitCode: 130,
+        cause: error,
+      });
+    }
+  }
+}
+
+function taskItem(task: Task): ProgressItem {
+  const status =
+    task.desiredStatus === 'STOPPED' && task.lastStatus !== 'STOPPED'
+      ? `${task.lastStatus} (stopping)`
+      : task.lastStatus;
+  const parts = [
+    `  ${shortId(task.taskArn)?.slice(0, 12)}`,
+    definitionName(task.taskDefinitionArn),
+    status,
+    portsOf(task),
+    reasonOf(task),
+  ];
+  return { key: task.taskArn ?? '', text: parts.filter((part) => part !== undefined).join('  ') };
+}
+
+export interface ServiceWait {
+  timeoutSeconds: number;
+  /** Events older than this were there before and are not news (epoch ms). */
+  eventsSince: number;
+}
+
+/** Resolves when the service is stable; fails when its rollout failed. */
+export async function waitForService(context: CliContext, name: string, options: ServiceWait): Promise<Service> {
+  const seen = new Set<string>();
+  let service = await findService(context, name);
+  await wait(context, {
+    what: `service ${name} to be steady`,
+    timeoutSeconds: options.timeoutSeconds,
+    lookAgain: `look again with \`berth service show ${name}\``,
+    async look() {
+      service = await findService(context, name);
+      const tasks = await listTasks(context, { serviceName: name });
+      const lines: string[] = [];
+      for (const event of (service.events ?? []).toReversed()) {
+        if (event.id === undefined || seen.has(event.id)) continue;
+        seen.add(event.id);
+        if ((event.createdAt?.getTime() ?? 0) >= options.eventsSince) lines.push(event.message ?? '');
+      }
+      const primary = primaryOf(service);
+      const head: ProgressItem = {
+        key: 'service',
+        text: `${name}: ${countsOf(service)} running, ${primary?.rolloutState ?? service.status}`,
+      };
+      const waiting = isStable(service) ? undefined : primary?.rolloutStateReason;
+      if (waiting !== undefined) head.text += `: ${waiting}`;
+      const failed =
+        primary?.rolloutState === 'FAILED'
+          ? { failed: primary.rolloutStateReason ?? `the rollout of ${name} failed` }
+          : undefined;
+      return {
+        items: [head, ...tasks.map(taskItem)],
+        lines,
+        outcome: failed ?? (isStable(service) ? 'done' : 'waiting'),
+      };
+    },
+  });
+  return service;
+}
+
+/** Resolves when the service is gone and so are its tasks. */
+export async function waitForServiceGone(context: CliContext, name: string, timeoutSeconds: number): Promise<void> {
+  await wait(context, {
+    what: `service ${name} to be gone`,
+    timeoutSeconds,
+    lookAgain: `look again with \`berth service show ${name}\``,
+    async look() {
+      const service = await findService(context, name);
+      const tasks = await listTasks(context, { serviceName: name, desiredStatus: 'STOPPED' });
+      const left = tasks.filter((task) => task.lastStatus !== 'STOPPED');
+      const head: ProgressItem = { key: 'service', text: `${name}: ${service.status}, ${left.length} tasks left` };
+      return {
+        items: [head, ...left.map(taskItem)],
+        lines: [],
+        outcome: service.status === 'INACTIVE' && left.length === 0 ? 'done' : 'waiting',
+      };
+    },
+  });
+}
+
+/** Resolves when every task has reached the status, or a later one; a task that stopped without having run fails the wait for RUNNING. */
+export async function waitForTasks(
+  context: CliContext,
+  arns: readonly string[],
+  options: { until: 'RUNNING' | 'STOPPED'; timeoutSeconds: number },
+): Promise<Task[]> {
+  let tasks: Task[] = [];
+  await wait(context, {
+    what: `${arns.length === 1 ? 'the task' : `${arns.length} tasks`} to be ${options.until}`,
+    timeoutSeconds: options.timeoutSeconds,
+    lookAgain: `look again with \`berth task show ${shortId(arns[0])}\``,
+    async look() {
+      tasks = await describeTasks(context, arns);
+      const failed =
+        options.until === 'RUNNING'
+          ? tasks.find((task) => task.lastStatus === 'STOPPED' && task.startedAt === undefined)
+          : undefined;
+      const arrived = tasks.every(
+        (task) => task.lastStatus === 'STOPPED' || (options.until === 'RUNNING' && task.lastStatus === 'RUNNING'),
+      );
+      return {
+        items: tasks.map(taskItem),
+        lines: [],
+        outcome:
+          failed === undefined
+            ? arrived
+              ? 'done'
+              : 'waiting'
+            : { failed: `task ${shortId(failed.taskArn)} stopped: ${reasonOf(failed) ?? 'no reason given'}` },
+      };
+    },
+  });
+  return tasks;
+}
