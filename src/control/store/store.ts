@@ -44,7 +44,10 @@ export interface TaskDefinitionTable {
     page: PageRequest,
   ): Promise<Page<{ family: string; revision: number; taskDefinitionArn: string }>>;
   /** Families by real prefix, ordered by name. `ACTIVE`: at least one ACTIVE revision; `INACTIVE`: none. */
-  families(filter: { prefix?: string; status: 'ACTIVE' | 'INACTIVE' | 'ALL' }, page: PageRequest): Promise<Page<string>>;
+  families(
+    filter: { prefix?: string; status: 'ACTIVE' | 'INACTIVE' | 'ALL' },
+    page: PageRequest,
+  ): Promise<Page<string>>;
 }
 
 export interface ContainerInstanceTable {
@@ -196,4 +199,3 @@ export interface Store {
   ping(): Promise<void>;
   close(): Promise<void>;
 }
-

@@ -1,0 +1,27 @@
+/**
+ * All migrations, forward only. They run in the order of their names, each once, and are never changed after a release.
+ *
+ * A migration is `breaking` when a program that does not know it could misread or damage the data after it; adding a table, an index or a
+ * column with a default is not. Its recorded name ends in `_breaking`, so that an older program can tell without knowing it.
+ */
+import type { Kysely } from 'kysely';
+import { initial } from './0001-initial.ts';
+import type { ColumnTypes } from './column-types.ts';
+
+export interface SchemaMigration {
+  readonly name: string;
+  readonly breaking: boolean;
+  up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>;
+}
+
+export const schemaMigrations: readonly SchemaMigration[] = [{ name: '0001_initial', breaking: true, up: initial }];
+
+const breakingSuffix = '_breaking';
+
+export function recordedName({ name, breaking }: Pick<SchemaMigration, 'name' | 'breaking'>): string {
+  return breaking ? name + breakingSuffix : name;
+}
+
+export function isBreaking(recorded: string): boolean {
+  return recorded.endsWith(breakingSuffix);
+}

@@ -1,0 +1,58 @@
+/** The container instances. A machine has at most one registration per cluster that is not INACTIVE; the table enforces it. */
+import type { Kysely } from 'kysely';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { ChangeRecorder } from '../change-set.ts';
+import type { ContainerInstanceTable } from '../store.ts';
+import { decodeDocument } from './documents.ts';
+import { upsert } from './queries.ts';
+import type { ContainerInstanceRow, Database } from './schema.ts';
+
+export function containerInstanceTable(db: Kysely<Database>, recorder: ChangeRecorder): ContainerInstanceTable {
+  return {
+    async get(arn) {
+      const row = await db
+        .selectFrom('container_instances')
+        .selectAll()
+        .where('container_instance_arn', '=', arn)
+        .executeTakeFirst();
+      return row && fromRow(row);
+    },
+
+    async byMachine(clusterName, machineId) {
+      const row = await db
+        .selectFrom('container_instances')
+        .selectAll()
+        .where('cluster_name', '=', clusterName)
+        .where('machine_id', '=', machineId)
+        .where('status', '<>', 'INACTIVE')
+        .executeTakeFirst();
+      return row && fromRow(row);
+    },
+
+    async put(instance) {
+      await upsert(db, 'container_instances', ['container_instance_arn'], [toRow(instance)]);
+      recorder.containerInstance(instance);
+    },
+
+    async list({ clusterName, statuses }) {
+      let query = db.selectFrom('container_instances').selectAll().orderBy('container_instance_arn');
+      query = statuses === undefined ? query.where('status', '<>', 'INACTIVE') : query.where('status', 'in', statuses);
+      if (clusterName !== undefined) query = query.where('cluster_name', '=', clusterName);
+      return (await query.execute()).map(fromRow);
+    },
+  };
+}
+
+function toRow(instance: ContainerInstance): ContainerInstanceRow {
+  return {
+    container_instance_arn: instance.containerInstanceArn,
+    cluster_name: instance.clusterName,
+    machine_id: instance.machineId,
+    status: instance.status,
+    document: JSON.stringify(instance),
+  };
+}
+
+function fromRow(row: ContainerInstanceRow): ContainerInstance {
+  return decodeDocument('container_instances', row.container_instance_arn, row.document);
+}

@@ -1,0 +1,27 @@
+/** All tables over one open transaction. */
+import type { Kysely } from 'kysely';
+import type { ChangeRecorder } from '../change-set.ts';
+import type { StoreTransaction } from '../store.ts';
+import { accessKeyTable } from './access-keys.ts';
+import { accountSettingTable } from './account-settings.ts';
+import { clusterTable } from './clusters.ts';
+import { containerInstanceTable } from './container-instances.ts';
+import { idempotencyTable } from './idempotency.ts';
+import type { Database } from './schema.ts';
+import { serviceTable } from './services.ts';
+import { taskDefinitionTable } from './task-definitions.ts';
+import { taskTable } from './tasks.ts';
+
+/** `db` is the transaction: once it has ended, every method fails. */
+export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder): StoreTransaction {
+  return {
+    clusters: clusterTable(db, recorder),
+    taskDefinitions: taskDefinitionTable(db, recorder),
+    containerInstances: containerInstanceTable(db, recorder),
+    tasks: taskTable(db, recorder),
+    services: serviceTable(db, recorder),
+    idempotency: idempotencyTable(db),
+    accountSettings: accountSettingTable(db),
+    accessKeys: accessKeyTable(db),
+  };
+}

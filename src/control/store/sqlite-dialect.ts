@@ -1,0 +1,136 @@
+/**
+ * Kysely's SQLite dialect over node:sqlite. One connection, one transaction at a time (kysely queues them): a transaction that is not read only
+ * takes the database's write lock when it begins, so that it can never lose it to another process half way; a read only one cannot write.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import {
+  CompiledQuery,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type DialectAdapter,
+  type Driver,
+  type SqliteDialectConfig,
+  type SqliteStatement,
+  type TransactionSettings,
+} from 'kysely';
+import type { Clock } from '#lib/clock.ts';
+
+/** Enough for every statement of the store; lists of varying length make more of them. */
+const keptStatements = 256;
+
+/** How long, and how often, to try for the write lock when another process has it. */
+const lockPatienceMs = 5_000;
+const lockRetryMs = 10;
+
+/** SQLite's primary result codes. */
+export const sqliteCodes = { busy: 5, corrupt: 11, cannotOpen: 14, notADatabase: 26 } as const;
+
+/** The primary result code behind an error of node:sqlite; undefined for any other error. */
+export function sqliteCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}
+
+export interface NodeSqliteDialectOptions {
+  readonly database: DatabaseSync;
+  /** Only asked while another process holds the write lock. */
+  readonly clock: Clock;
+}
+
+export function nodeSqliteDialect(options: NodeSqliteDialectOptions): SqliteDialect {
+  return new NodeSqliteDialect(options);
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  readonly #options: NodeSqliteDialectOptions;
+  readonly #config: SqliteDialectConfig;
+
+  constructor(options: NodeSqliteDialectOptions) {
+    const config = { database: adapt(options.database) };
+    super(config);
+    this.#options = options;
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new NodeSqliteDriver(this.#config, this.#options);
+  }
+
+  override createAdapter(): DialectAdapter {
+    return new TransactionalDdlAdapter();
+  }
+}
+
+/** SQLite's schema changes are transactional, and the migrations count on it. */
+class TransactionalDdlAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class NodeSqliteDriver extends SqliteDriver {
+  readonly #options: NodeSqliteDialectOptions;
+
+  constructor(config: SqliteDialectConfig, options: NodeSqliteDialectOptions) {
+    super(config);
+    this.#options = options;
+  }
+
+  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
+    const readOnly = settings?.accessMode === 'read only';
+    await connection.executeQuery(CompiledQuery.raw(`pragma query_only = ${readOnly ? 'on' : 'off'}`));
+    if (readOnly) await connection.executeQuery(CompiledQuery.raw('begin'));
+    else await this.#beginImmediate(connection);
+  }
+
+  /** SQLite ends some transactions by itself when a statement or the commit fails. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#options.database.isTransaction) await super.rollbackTransaction(connection);
+  }
+
+  /** Waits on the clock, not inside SQLite, which would hold up the whole process, possibly the lock's holder included. */
+  async #beginImmediate(connection: DatabaseConnection): Promise<void> {
+    for (let waitedMs = 0; ; waitedMs += lockRetryMs) {
+      try {
+        await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+        return;
+      } catch (error) {
+        if (sqliteCodeOf(error) !== sqliteCodes.busy || waitedMs >= lockPatienceMs) throw error;
+      }
+      await this.#options.clock.sleep(lockRetryMs);
+    }
+  }
+}
+
+function adapt(database: DatabaseSync): { close(): void; prepare(sql: string): SqliteStatement } {
+  const statements = new Map<string, SqliteStatement>();
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      const kept = statements.get(sql);
+      if (kept !== undefined) return kept;
+      if (statements.size >= keptStatements) statements.clear();
+      const statement = adaptStatement(database.prepare(sql));
+      statements.set(sql, statement);
+      return statement;
+    },
+  };
+}
+
+function adaptStatement(statement: StatementSync): SqliteStatement {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...parameters.map(toInput)),
+    run: (parameters) => statement.run(...parameters.map(toInput)),
+    iterate: (parameters) => statement.iterate(...parameters.map(toInput)),
+  };
+}
+
+function toInput(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
+    return value;
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`SQLite has no type for a value of type ${typeof value}`);
+}

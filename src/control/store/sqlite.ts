@@ -1,0 +1,126 @@
+/**
+ * The store in one SQLite file, or in memory. Every resolved write survives a crash of the process and of the machine (WAL with
+ * `synchronous=FULL`). Transactions run one after the other in the order in which they were asked for, without timers: the same calls give
+ * the same history. They do not nest: a transaction that waits for another one of the same store waits for ever.
+ */
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely, sql } from 'kysely';
+import { systemClock, type Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
+import { silentLogger, type Logger } from '#lib/logger.ts';
+import { createChangeFeed, createChangeRecorder } from './change-set.ts';
+import { StoreOpenError } from './errors.ts';
+import { sqliteColumnTypes } from './migrations/column-types.ts';
+import { migrate } from './migrations/migrate.ts';
+import type { SchemaMigration } from './migrations/migrations.ts';
+import type { Database } from './sql/schema.ts';
+import { createTransaction } from './sql/transaction.ts';
+import { nodeSqliteDialect, sqliteCodeOf, sqliteCodes } from './sqlite-dialect.ts';
+import type { Store } from './store.ts';
+
+export interface SqliteStoreOptions {
+  /** A file, made with its folder when it is missing; or `:memory:`. */
+  readonly path: string;
+  readonly logger?: Logger;
+  /** Only asked while another process holds the file's write lock. */
+  readonly clock?: Clock;
+  /** Instead of the program's own, for tests of upgrades. */
+  readonly migrations?: readonly SchemaMigration[];
+  /** Throws to act out a crash before a commit: nothing of the transaction stays. */
+  readonly beforeCommit?: () => void;
+  /** Throws to act out a crash after a commit: everything stays, yet the caller hears of a failure and no listener of the change. */
+  readonly afterCommit?: () => void;
+}
+
+/** How long single statements wait inside SQLite: for recovery after a crash or a checkpoint of another process. */
+const busyTimeoutMs = 2_000;
+
+/** Rejects with a StoreOpenError. */
+export async function createSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const { path, logger = silentLogger, clock = systemClock } = options;
+  const feed = createChangeFeed(logger);
+  const db = await openDatabase(options, clock);
+
+  return {
+    read: (work) =>
+      db
+        .transaction()
+        .setAccessMode('read only')
+        .execute((transaction) => work(createTransaction(transaction, createChangeRecorder()))),
+
+    async write(work) {
+      const recorder = createChangeRecorder();
+      const result = await db.transaction().execute(async (transaction) => {
+        const answer = await work(createTransaction(transaction, recorder));
+        options.beforeCommit?.();
+        return answer;
+      });
+      options.afterCommit?.();
+      feed.announce(recorder.changes);
+      return result;
+    },
+
+    subscribe: feed.subscribe,
+
+    async ping() {
+      await sql`select count(*) from ${sql.table('clusters')}`.execute(db);
+    },
+
+    async close() {
+      await db.destroy();
+      logger.debug({ path }, 'the store is closed');
+    },
+  };
+}
+
+async function openDatabase({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
+  const database = openFile(path);
+  const db = new Kysely<Database>({ dialect: nodeSqliteDialect({ database, clock }) });
+  try {
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
+    await migrate(db, {
+      types: sqliteColumnTypes,
+      where: `the database ${path}`,
+      ...(migrations === undefined ? {} : { migrations }),
+    });
+    return db;
+  } catch (error) {
+    database.close();
+    throw explain(path, error);
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  try {
+    if (path !== ':memory:') makePrivate(path);
+    return new DatabaseSync(path, { timeout: busyTimeoutMs });
+  } catch (error) {
+    throw explain(path, error);
+  }
+}
+
+/** The rows hold secrets. SQLite gives the files beside the database the permissions of the database. */
+function makePrivate(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+  chmodSync(path, 0o600);
+}
+
+function explain(path: string, error: unknown): StoreOpenError {
+  if (error instanceof StoreOpenError) {
+    return sqliteCodeOf(error.cause) === undefined ? error : explain(path, error.cause);
+  }
+  const options = { cause: error };
+  switch (sqliteCodeOf(error)) {
+    case sqliteCodes.busy:
+      return new StoreOpenError('locked', `the database ${path} is locked by another process`, options);
+    case sqliteCodes.notADatabase:
+      return new StoreOpenError('notADatabase', `${path} is not a SQLite database`, options);
+    case sqliteCodes.corrupt:
+      return new StoreOpenError('damaged', `the database ${path} is damaged; restore a backup`, options);
+    default:
+      return new StoreOpenError('unreachable', `cannot open the database ${path}: ${messageOf(error)}`, options);
+  }
+}
