@@ -4,6 +4,36 @@ import type { NetworkConfiguration } from './placement.ts';
 export type DeploymentStatus = 'PRIMARY' | 'ACTIVE' | 'INACTIVE';
 export type RolloutState = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
 
+/** A task whose start the deployment still watches: it has neither ended nor run long enough to be trusted. */
+export interface ProbationTask {
+  taskArn: string;
+  /** When control first saw it RUNNING, by control's clock (an agent's clock may be wrong). Absent while it starts. */
+  runningSince?: number;
+}
+
+/**
+ * What a deployment remembers between looks, so that each outcome of a task is counted exactly once. It is written in the same
+ * transaction as the counts that follow from it; see docs/deployments.md.
+ */
+export interface DeploymentProgress {
+  probation: readonly ProbationTask[];
+  /** Tasks in a row that ran but ended by themselves at once; a task that passes its probation resets it. */
+  quickCrashes: number;
+  /** Tasks in a row that were replaced because a health check failed; a task that passes its probation resets it. */
+  healthFailures: number;
+  /** How many times launches were held in a row; the next hold is longer. */
+  holds: number;
+}
+
+export const freshProgress: DeploymentProgress = { probation: [], quickCrashes: 0, healthFailures: 0, holds: 0 };
+
+/** Why nothing can be done now, and when it is looked at again; without `until` a named event is awaited. */
+export interface Waiting {
+  reason: string;
+  /** Epoch milliseconds. */
+  until?: number;
+}
+
 export interface Deployment {
   /** `ecs-svc/<19 digits>`; tasks carry it in `startedBy`. */
   id: string;
@@ -18,6 +48,10 @@ export interface Deployment {
   failedTasks: number;
   /** No launch before this time (epoch ms): the growing delay after failed starts. */
   launchesHeldUntil?: number;
+  /** Absent until the first look. */
+  progress?: DeploymentProgress;
+  /** Present while something keeps the deployment from its goal. */
+  waiting?: Waiting;
   createdAt: number;
   updatedAt: number;
 }
