@@ -108,7 +108,7 @@ export function clusterNotFound(): EcsError {
 }
 
 export function clusterInactive(): EcsError {
-  return invalidParameter('Cluster is inactive.');
+  return new EcsError('ClusterNotFoundException', 'The referenced cluster was inactive.');
 }
 
 export function clusterContainsServices(): EcsError {

@@ -1,0 +1,210 @@
+/**
+ * HTTP in: the ECS API on `POST /`, the logs of containers, and the three endpoints that watch over the service itself.
+ *
+ * Nothing behind the signature check sees an unsigned request. Whatever a caller sends, it gets an answer in ECS's form and the service
+ * goes on: bodies, headers, waiting times, requests in flight and requests of one caller are all bounded.
+ */
+import { Readable } from 'node:stream';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { deadline, type Clock } from '#lib/clock.ts';
+import type { Ids } from '#lib/ids.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Random } from '#lib/random.ts';
+import type { Realm } from '#model/arn.ts';
+import { EcsError, requestEntityTooLarge, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
+import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
+import type { Store } from '../store/store.ts';
+import { answerOf, createDispatcher } from './dispatch.ts';
+import { logLines, parseLogRequest, type LogSource } from './logs.ts';
+import { createApiMetrics } from './metrics.ts';
+import { createRateLimiter, type RateLimit } from './rate-limit.ts';
+import { createVerifier, type Principal, type SigningKey } from './sigv4.ts';
+
+export interface ApiOptions {
+  readonly store: Store;
+  readonly realm: Realm;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly logs: LogSource;
+  readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
+  readonly connectedAgents: () => number;
+  readonly limits?: Partial<ApiLimits>;
+}
+
+export interface ApiLimits {
+  readonly bodyBytes: number;
+  readonly requestsInFlight: number;
+  readonly rate: RateLimit;
+}
+
+const defaultLimits: ApiLimits = {
+  bodyBytes: 1024 * 1024,
+  requestsInFlight: 1024,
+  rate: { burst: 5000, perSecond: 1000 },
+};
+
+const receiveTimeoutMs = 30_000;
+const headersTimeoutMs = 10_000;
+/** Longer than the idle connections that SDKs keep, so that the client closes first. */
+const keepAliveTimeoutMs = 75_000;
+const readyDeadlineMs = 2000;
+
+const amazonJson = 'application/x-amz-json-1.1';
+const emptyBody = Buffer.alloc(0);
+
+/** A fastify instance that is ready to listen. Closing it ends streams of logs and lets answers that are under way go out. */
+export function createApi(options: ApiOptions): FastifyInstance {
+  const { store, realm, clock, ids, logger, logs, findKey, connectedAgents } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const dispatcher = createDispatcher(options);
+  const verify = createVerifier({ region: realm.region, services: ['ecs'], clock, findKey });
+  const metrics = createApiMetrics({ store, connectedAgents });
+  const rateLimiter = createRateLimiter(limits.rate, clock);
+  const closing = new AbortController();
+  let inFlight = 0;
+
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: receiveTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    http: { headersTimeout: headersTimeoutMs },
+    forceCloseConnections: 'idle',
+    genReqId: () => ids.uuid(),
+    exposeHeadRoutes: false,
+  });
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  async function authenticated(request: FastifyRequest, body: Buffer): Promise<Principal> {
+    const { rawHeaders, method = 'GET', url = '/' } = request.raw;
+    const principal = await verify({ method, url, rawHeaders, body });
+    if (!rateLimiter.admit(principal.arn)) throw throttled();
+    return principal;
+  }
+
+  /** Refuses before the body is read; counts what is admitted until its answer is out. */
+  function admit(reply: FastifyReply): void {
+    if (inFlight >= limits.requestsInFlight) throw throttled();
+    inFlight += 1;
+    reply.raw.once('close', () => (inFlight -= 1));
+  }
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-amzn-requestid', request.id);
+    if (request.method === 'POST') admit(reply);
+  });
+
+  app.post('/', async (request, reply) => {
+    const startedAt = clock.now();
+    const operation = targetOperation(request.headers['x-amz-target']);
+    const answer = await answerApi(request, operation);
+    const code = '__type' in answer.body ? String(answer.body.__type) : 'OK';
+    const ms = clock.now() - startedAt;
+    metrics.answered({ operation: seriesName(operation), code, seconds: ms / 1000 });
+    logger.info(
+      { requestId: request.id, operation, status: answer.status, code, ms, remote: request.ip },
+      'API request',
+    );
+    return send(reply, answer);
+  });
+
+  async function answerApi(request: FastifyRequest, operation: string): Promise<{ status: number; body: object }> {
+    const requestId = request.id;
+    try {
+      const raw = Buffer.isBuffer(request.body) ? request.body : emptyBody;
+      const principal = await authenticated(request, raw);
+      if (operation === '') throw unknownOperation(String(request.headers['x-amz-target'] ?? ''));
+      return await dispatcher.dispatch({ operation, body: parsedJson(raw), principal, requestId });
+    } catch (error) {
+      return answerOf(error, { logger, operation, requestId });
+    }
+  }
+
+  app.get('/berth/v1/logs', async (request, reply) => {
+    try {
+      await authenticated(request, emptyBody);
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Logs', requestId: request.id }));
+    }
+    return streamLogs(request, reply);
+  });
+
+  async function streamLogs(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const gone = new AbortController();
+    const signal = AbortSignal.any([gone.signal, closing.signal]);
+    reply.raw.once('close', () => gone.abort());
+    try {
+      const wanted = await parseLogRequest(request.query, { store, realm, signal });
+      const lines = logLines(logs.openLogs(wanted), (error) =>
+        logger.warn({ error, requestId: request.id, taskArn: wanted.task.taskArn }, 'stream of logs broke off'),
+      );
+      return reply.type('application/x-ndjson').send(Readable.from(lines));
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Logs', requestId: request.id }));
+    }
+  }
+
+  app.get('/healthz', async () => ({ status: 'ok' }));
+
+  app.get('/readyz', async (_request, reply) => {
+    try {
+      await deadline(clock, readyDeadlineMs, 'the store', store.ping());
+      return { status: 'ready' };
+    } catch (error) {
+      logger.warn({ error }, 'store does not answer');
+      return reply.code(503).send({ status: 'not ready', reason: 'The store does not answer.' });
+    }
+  });
+
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+
+  app.setNotFoundHandler((_request, reply) => {
+    void reply.code(404).send({ message: 'Not found. The ECS API is POST / with the header X-Amz-Target.' });
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    const told = transportError(error, limits.bodyBytes);
+    const operation = targetOperation(request.headers['x-amz-target']);
+    void send(reply, answerOf(told, { logger, operation, requestId: request.id }));
+  });
+
+  app.addHook('preClose', async () => closing.abort());
+  return app;
+}
+
+function send(reply: FastifyReply, { status, body }: { status: number; body: object }): FastifyReply {
+  return reply.code(status).type(amazonJson).send(JSON.stringify(body));
+}
+
+/** The operation's name out of `X-Amz-Target`; empty when the header is not one of ECS. */
+function targetOperation(header: string | string[] | undefined): string {
+  const text = typeof header === 'string' ? header : '';
+  const prefix = `${targetPrefix}.`;
+  return text.startsWith(prefix) ? text.slice(prefix.length) : '';
+}
+
+function seriesName(operation: string): string {
+  return isOperationName(operation) || isUnsupportedOperationName(operation) ? operation : 'unknown';
+}
+
+/** An empty body is an empty request, as for AWS. */
+function parsedJson(raw: Buffer): unknown {
+  if (raw.length === 0) return {};
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
+  } catch (error) {
+    throw serialization('The request body is not valid JSON.', error);
+  }
+}
+
+/** What fastify itself refuses (a body too long, a broken length) in ECS's terms; anything else stays what it is. */
+function transportError(error: unknown, bodyBytes: number): unknown {
+  if (error instanceof EcsError || !(error instanceof Error) || !('statusCode' in error)) return error;
+  if (error.statusCode === 413) return requestEntityTooLarge(bodyBytes);
+  const isCallers = typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500;
+  return isCallers ? serialization(`The request could not be read: ${error.message}`, error) : error;
+}
