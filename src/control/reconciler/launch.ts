@@ -1,0 +1,196 @@
+/**
+ * Placing and creating tasks, inside the caller's transaction: RunTask, StartTask and services all come through here. What is placed is
+ * saved as PENDING with its instance; committing announces it, and the instance's session sends it out.
+ */
+import type { Clock } from '#lib/clock.ts';
+import type { Ids } from '#lib/ids.ts';
+import type { Random } from '#lib/random.ts';
+import { containerArn, taskArn, type Realm } from '#model/arn.ts';
+import type { Cluster } from '#model/cluster.ts';
+import { instanceAttributes, type ContainerInstance } from '#model/container-instance.ts';
+import { attributeValue } from '#model/attributes.ts';
+import type { Failure, NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
+import type { TaskResources } from '#model/resources.ts';
+import type { Tag } from '#model/tag.ts';
+import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
+import type { Task, TaskContainer, TaskOverride } from '#model/task.ts';
+import type { StoreTransaction } from '#control/store/store.ts';
+import { place, placeOnEach, type Placement, type PlacementRefusal, type PlacementResult } from '../scheduler/place.ts';
+import type { PlacementRequest } from '../scheduler/placement-request.ts';
+import { assignmentNumbers } from './assignment-number.ts';
+
+export interface LaunchDeps {
+  realm: Realm;
+  clock: Clock;
+  ids: Ids;
+  random: Random;
+}
+
+export interface LaunchRequest {
+  cluster: Cluster;
+  definition: TaskDefinition;
+  /** Ignored when `containerInstanceArns` says where. */
+  count: number;
+  /** `service:<name>`, `family:<family>` or what the caller said. */
+  group: string;
+  startedBy?: string;
+  launchType: Task['launchType'];
+  overrides: TaskOverride;
+  placementConstraints: readonly PlacementConstraint[];
+  placementStrategy: readonly PlacementStrategy[];
+  /** One task on each of these (StartTask, daemons), no strategy asked. */
+  containerInstanceArns?: readonly string[];
+  tags: readonly Tag[];
+  serviceName?: string;
+  /** `ecs-svc/…`; present with `serviceName`. */
+  deploymentId?: string;
+  networkConfiguration?: NetworkConfiguration;
+  enableExecuteCommand: boolean;
+}
+
+export interface LaunchOutcome {
+  /** PENDING, saved, in the order of their placement. */
+  tasks: Task[];
+  /** As the API answers them: one per instance that refused, with its first reason. Empty when all were placed. */
+  failures: Failure[];
+  /** How many tasks found no place. */
+  unplaced: number;
+  /** The cluster has no instance that could be asked: RunTask answers InvalidParameterException then. */
+  noInstances: boolean;
+  /** Completes "(service web) was unable to place a task"; present when some found no place. */
+  explanation?: string;
+}
+
+/** Places what it can; what it cannot is told in the outcome and leaves nothing behind. */
+export async function launchTasks(
+  tx: StoreTransaction,
+  deps: LaunchDeps,
+  request: LaunchRequest,
+): Promise<LaunchOutcome> {
+  const { cluster, definition } = request;
+  const instances = await tx.containerInstances.list({ clusterName: cluster.clusterName });
+  const occupying = await tx.tasks.occupying(cluster.clusterName);
+  const wanted = placementRequest(request);
+  const unknown: Failure[] = [];
+  let result: PlacementResult;
+  if (request.containerInstanceArns === undefined) {
+    result = place(wanted, instances, occupying, deps.random);
+  } else {
+    const named = new Set(request.containerInstanceArns);
+    const chosen = instances.filter((instance) => named.has(instance.containerInstanceArn));
+    for (const arn of named) {
+      if (!chosen.some((instance) => instance.containerInstanceArn === arn)) unknown.push({ arn, reason: 'MISSING' });
+    }
+    result = placeOnEach(wanted, chosen, occupying);
+  }
+
+  const numberOf = assignmentNumbers(tx);
+  const byArn = new Map(instances.map((instance) => [instance.containerInstanceArn, instance]));
+  const tasks: Task[] = [];
+  for (const placement of result.placements) {
+    const instance = byArn.get(placement.containerInstanceArn);
+    if (instance === undefined) continue;
+    const assignmentNumber = await numberOf(placement.containerInstanceArn);
+    tasks.push(newTask(deps, request, { placement, instance, resources: wanted.resources, assignmentNumber }));
+  }
+  if (tasks.length > 0) await tx.tasks.putMany(tasks);
+  return { tasks, ...unplacedPart(result.refused, unknown, definition) };
+}
+
+/** What placement is asked for a launch; also how one asks whether it would fit. */
+export function placementRequest(request: LaunchRequest): PlacementRequest {
+  const { definition, overrides, serviceName } = request;
+  return {
+    count: request.count,
+    group: request.group,
+    ...(serviceName === undefined ? {} : { serviceName }),
+    launchType: request.launchType,
+    resources: taskResources(definition.body, overrides),
+    requiredAttributes: definition.requiresAttributes,
+    constraints: [...(definition.body.placementConstraints ?? []), ...request.placementConstraints],
+    strategy: request.placementStrategy,
+  };
+}
+
+function unplacedPart(
+  refused: PlacementRefusal | undefined,
+  unknown: readonly Failure[],
+  { taskDefinitionArn }: TaskDefinition,
+): Omit<LaunchOutcome, 'tasks'> {
+  const explanation =
+    refused?.explanation ?? (unknown.length > 0 ? `of ${taskDefinitionArn}: no such instance` : undefined);
+  return {
+    failures: [...unknown, ...(refused?.failures ?? [])],
+    unplaced: (refused?.count ?? 0) + unknown.length,
+    noInstances: refused?.noInstances ?? false,
+    ...(explanation === undefined ? {} : { explanation }),
+  };
+}
+
+interface Spot {
+  placement: Placement;
+  instance: ContainerInstance;
+  resources: TaskResources;
+  assignmentNumber: number;
+}
+
+function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, spot: Spot): Task {
+  const { cluster, definition, serviceName, deploymentId, startedBy, networkConfiguration } = request;
+  const id = ids.hex(32);
+  const availabilityZone = attributeValue(instanceAttributes(spot.instance), 'ecs.availability-zone');
+  return {
+    taskArn: taskArn(realm, cluster.clusterName, id),
+    clusterName: cluster.clusterName,
+    taskDefinitionArn: definition.taskDefinitionArn,
+    family: definition.family,
+    revision: definition.revision,
+    containerInstanceArn: spot.placement.containerInstanceArn,
+    ...(serviceName === undefined ? {} : { serviceName }),
+    ...(deploymentId === undefined ? {} : { deploymentId }),
+    group: request.group,
+    ...(startedBy === undefined ? {} : { startedBy }),
+    launchType: request.launchType,
+    ...(availabilityZone === undefined ? {} : { availabilityZone }),
+    desiredStatus: 'RUNNING',
+    lastStatus: 'PENDING',
+    healthStatus: 'UNKNOWN',
+    connectivity: spot.instance.agentConnected ? 'CONNECTED' : 'DISCONNECTED',
+    connectivityAt: clock.now(),
+    cpu: String(spot.resources.cpu),
+    memory: String(spot.resources.memoryMiB),
+    resources: spot.resources,
+    gpuIds: spot.placement.gpuIds,
+    containers: newContainers({ realm, ids }, request, id),
+    overrides: request.overrides,
+    ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
+    enableExecuteCommand: request.enableExecuteCommand,
+    tags: request.tags,
+    createdAt: clock.now(),
+    version: 1,
+    assignmentNumber: spot.assignmentNumber,
+    stateChangeNumber: 0,
+  };
+}
+
+function newContainers(
+  { realm, ids }: Pick<LaunchDeps, 'realm' | 'ids'>,
+  { cluster, definition, overrides }: LaunchRequest,
+  taskId: string,
+): TaskContainer[] {
+  return definition.body.containerDefinitions.map((container) => {
+    const override = overrides.containerOverrides?.find(({ name }) => name === container.name);
+    const memory = override?.memory ?? container.memory;
+    const memoryReservation = override?.memoryReservation ?? container.memoryReservation;
+    return {
+      containerArn: containerArn(realm, cluster.clusterName, taskId, ids.uuid()),
+      name: container.name,
+      image: container.image,
+      lastStatus: 'PENDING',
+      healthStatus: 'UNKNOWN',
+      networkBindings: [],
+      cpu: String(override?.cpu ?? container.cpu ?? 0),
+      ...(memory === undefined ? {} : { memory: String(memory) }),
+      ...(memoryReservation === undefined ? {} : { memoryReservation: String(memoryReservation) }),
+    };
+  });
+}

@@ -1,0 +1,128 @@
+/** Placement: which instances take the tasks of a request. Pure; asked again for each task, so that a request sees its own placements. */
+import { arnId } from '#model/arn.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Failure } from '#model/placement.ts';
+import type { Random } from '#lib/random.ts';
+import { candidatesOf, occupied, type Candidate, type Occupant } from './candidate.ts';
+import { explainRefusals } from './explain.ts';
+import { refusalOf, type RefusedCandidate } from './filters.ts';
+import type { PlacementRequest } from './placement-request.ts';
+import { choose } from './strategies.ts';
+
+export interface Placement {
+  containerInstanceArn: string;
+  gpuIds: readonly string[];
+}
+
+export interface PlacementResult {
+  /** At most `count`. */
+  placements: Placement[];
+  /** Why the rest found no place; absent when everything did. */
+  refused?: PlacementRefusal;
+}
+
+export interface PlacementRefusal {
+  /** How many tasks found no place. */
+  count: number;
+  /** The cluster has no instance at all, which ECS answers with an error instead of failures. */
+  noInstances: boolean;
+  /** One per instance, with its first reason. */
+  failures: Failure[];
+  /** Completes "(service web) was unable to place a task"; see explain.ts. */
+  explanation: string;
+}
+
+export function place(
+  request: PlacementRequest,
+  instances: readonly ContainerInstance[],
+  occupying: readonly Occupant[],
+  random: Random,
+): PlacementResult {
+  let candidates = candidatesOf(instances, occupying);
+  const placements: Placement[] = [];
+  while (placements.length < request.count) {
+    const { passed, refused } = sift(candidates, request);
+    const chosen = choose(passed, request, candidates, random);
+    if (chosen === undefined) {
+      return { placements, refused: refusal(request.count - placements.length, instances.length === 0, refused) };
+    }
+    const placement = placementOn(chosen, request);
+    placements.push(placement);
+    const occupant = occupantOf(request, placement);
+    candidates = candidates.map((candidate) => (candidate === chosen ? occupied(candidate, occupant) : candidate));
+  }
+  return { placements };
+}
+
+/**
+ * One task on each of the given instances (StartTask, daemons): the filters hold, strategies have no say. Unknown ARNs are the
+ * caller's to report.
+ */
+export function placeOnEach(
+  request: Omit<PlacementRequest, 'count'>,
+  instances: readonly ContainerInstance[],
+  occupying: readonly Occupant[],
+): PlacementResult {
+  const placements: Placement[] = [];
+  const refused: RefusedCandidate[] = [];
+  const whole = { ...request, count: instances.length };
+  for (const candidate of candidatesOf(instances, occupying)) {
+    const found = refusalOf(candidate, whole);
+    if (found === undefined) placements.push(placementOn(candidate, whole));
+    else refused.push(found);
+  }
+  if (refused.length === 0) return { placements };
+  return { placements, refused: refusal(refused.length, false, refused) };
+}
+
+function sift(
+  candidates: readonly Candidate[],
+  request: PlacementRequest,
+): { passed: Candidate[]; refused: RefusedCandidate[] } {
+  const passed: Candidate[] = [];
+  const refused: RefusedCandidate[] = [];
+  for (const candidate of candidates) {
+    const found = refusalOf(candidate, request);
+    if (found === undefined) passed.push(candidate);
+    else refused.push(found);
+  }
+  return { passed, refused };
+}
+
+function placementOn({ instance, remaining }: Candidate, { resources }: PlacementRequest): Placement {
+  return {
+    containerInstanceArn: instance.containerInstanceArn,
+    gpuIds: remaining.gpuIds.slice(0, resources.gpuCount),
+  };
+}
+
+function occupantOf(request: PlacementRequest, { containerInstanceArn, gpuIds }: Placement): Occupant {
+  const { group, serviceName, resources } = request;
+  return {
+    containerInstanceArn,
+    group,
+    ...(serviceName === undefined ? {} : { serviceName }),
+    desiredStatus: 'RUNNING',
+    lastStatus: 'PENDING',
+    resources,
+    gpuIds,
+  };
+}
+
+function refusal(count: number, noInstances: boolean, refused: readonly RefusedCandidate[]): PlacementRefusal {
+  const failures = refused.map(({ candidate, refusal: { reason, detail } }) => ({
+    arn: candidate.instance.containerInstanceArn,
+    reason,
+    detail,
+  }));
+  const explanation = explainRefusals(
+    refused.map(({ candidate, refusal: { sentence }, filter, passed }) => ({
+      instanceId: arnId(candidate.instance.containerInstanceArn),
+      sentence,
+      filter: filter.name,
+      explainAll: filter.explain,
+      passed,
+    })),
+  );
+  return { count, noInstances, failures, explanation };
+}
