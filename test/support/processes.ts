@@ -1,0 +1,122 @@
+/** Control and agent as real processes, the way people run them, on folders and ports of a test's own. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { openSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { deadline, systemClock } from '#lib/clock.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const stopTimeoutMs = 15_000;
+const readyTimeoutMs = 30_000;
+
+export const testKey = {
+  accessKeyId: 'AKIDBERTHTEST0000000',
+  secretAccessKey: 'berth-test-secret-access-key-0000000000',
+};
+export const agentToken = 'berth-test-agent-token-0123456789abcdef';
+
+export interface Daemon {
+  readonly pid: number;
+  /** SIGTERM, and the exit code it answered. */
+  stop(): Promise<number | null>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+}
+
+export async function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null ? done(address.port) : fail(new Error('no port')),
+      );
+    });
+  });
+}
+
+export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
+  const log = openSync(logFile, 'a', 0o600);
+  const child = spawn(process.execPath, [join(root, 'src/main.ts'), name], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', log, log],
+  });
+  const ended = new Promise<number | null>((done) => child.once('exit', done));
+  return {
+    pid: pidOf(child),
+    async stop() {
+      child.kill('SIGTERM');
+      return deadline(systemClock, stopTimeoutMs, `the end of berth ${name}`, ended);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error('the process did not start');
+  return child.pid;
+}
+
+export interface CellOptions {
+  folder: string;
+  port: number;
+  dockerHost: string;
+  control?: NodeJS.ProcessEnv;
+  agent?: NodeJS.ProcessEnv;
+}
+
+/** One control and one agent that can be killed and started again on the same state. */
+export interface Cell {
+  readonly url: string;
+  readonly ecs: ECSClient;
+  startControl(): Daemon;
+  startAgent(): Daemon;
+  untilReady(): Promise<void>;
+  logOf(name: 'control' | 'agent'): Promise<string>;
+}
+
+export function createCell(options: CellOptions): Cell {
+  const url = `http://127.0.0.1:${options.port}`;
+  const logFile = (name: string): string => join(options.folder, `${name}.log`);
+  const controlEnvironment = {
+    BERTH_HOME: join(options.folder, 'control'),
+    BERTH_LISTEN: `127.0.0.1:${options.port}`,
+    BERTH_ADMIN_ACCESS_KEY_ID: testKey.accessKeyId,
+    BERTH_ADMIN_SECRET_ACCESS_KEY: testKey.secretAccessKey,
+    BERTH_AGENT_TOKEN: agentToken,
+    ...options.control,
+  };
+  const agentEnvironment = {
+    ECS_DATADIR: join(options.folder, 'agent'),
+    BERTH_CONTROL_URL: `ws://127.0.0.1:${options.port}/agent`,
+    BERTH_AGENT_TOKEN: agentToken,
+    DOCKER_HOST: options.dockerHost,
+    ECS_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
+    ...options.agent,
+  };
+  return {
+    url,
+    ecs: new ECSClient({ endpoint: url, region: 'us-east-1', credentials: testKey, maxAttempts: 5 }),
+    startControl: () => startDaemon('control', controlEnvironment, logFile('control')),
+    startAgent: () => startDaemon('agent', agentEnvironment, logFile('agent')),
+    untilReady: () => deadline(systemClock, readyTimeoutMs, 'the start of control', untilAnswers(`${url}/readyz`)),
+    logOf: (name) => readFile(logFile(name), 'utf8'),
+  };
+}
+
+async function untilAnswers(url: string): Promise<void> {
+  for (;;) {
+    try {
+      if ((await fetch(url)).ok) return;
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await systemClock.sleep(20);
+  }
+}
