@@ -36,23 +36,16 @@ export async function startSwarm(host: string, image: string, command: readonly 
   return {
     async createService(name, replicas) {
       const began = systemClock.now();
-      await docker(
-        'service',
-        'create',
-        '--detach',
-        '--quiet',
-        '--name',
-        name,
+      const shape = [
         '--replicas',
         String(replicas),
-        '--endpoint-mode',
-        'dnsrr',
         '--limit-memory',
         '16m',
+        '--endpoint-mode',
+        'dnsrr',
         '--no-resolve-image',
-        image,
-        ...command,
-      );
+      ];
+      await docker('service', 'create', '--detach', '--quiet', '--name', name, ...shape, image, ...command);
       await until(name, (running) => running.length === replicas);
       return systemClock.now() - began;
     },

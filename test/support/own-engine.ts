@@ -30,23 +30,19 @@ export async function startOwnEngine(name: string, flags: readonly string[] = []
   await execute('ip', ['netns', 'add', namespace]);
   await execute('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
   // nsenter, not `ip netns exec`: the latter mounts a /sys without cgroups.
-  const child = spawn(
-    'nsenter',
-    [
-      `--net=/run/netns/${namespace}`,
-      'dockerd',
-      ...[
-        '--data-root',
-        join(folder, 'data'),
-        '--exec-root',
-        join(folder, 'exec'),
-        '--pidfile',
-        join(folder, 'docker.pid'),
-      ],
-      ...['-H', `unix://${socket}`, '--bip', '172.31.240.1/24', '--log-level', 'error', ...flags],
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const paths = [
+    '--data-root',
+    join(folder, 'data'),
+    '--exec-root',
+    join(folder, 'exec'),
+    '--pidfile',
+    join(folder, 'docker.pid'),
+  ];
+  const network = ['-H', `unix://${socket}`, '--bip', '172.31.240.1/24', '--log-level', 'error'];
+  // nsenter, not `ip netns exec`: the latter mounts a /sys without cgroups.
+  const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, 'dockerd', ...paths, ...network, ...flags], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const engine = {
     socket,
     host: `unix://${socket}`,
