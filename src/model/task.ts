@@ -3,6 +3,7 @@
  * the task's agent (by control only before assignment, or when the instance is declared lost or deregistered by force).
  * Statuses are ordered and never go back; STOPPED is final. The table is docs/task-lifecycle.md.
  */
+import type { EnvironmentFile, KeyValuePair, ResourceRequirement } from './container-definition.ts';
 import type { EphemeralStorage, NetworkConfiguration } from './placement.ts';
 import type { TaskResources, TransportProtocol } from './resources.ts';
 import type { Tag } from './tag.ts';
@@ -68,12 +69,12 @@ export interface TaskContainer {
 export interface ContainerOverride {
   name?: string;
   command?: readonly string[];
-  environment?: readonly { name?: string; value?: string }[];
-  environmentFiles?: readonly { value: string; type: 's3' }[];
+  environment?: readonly KeyValuePair[];
+  environmentFiles?: readonly EnvironmentFile[];
   cpu?: number;
   memory?: number;
   memoryReservation?: number;
-  resourceRequirements?: readonly { value: string; type: 'GPU' | 'InferenceAccelerator' }[];
+  resourceRequirements?: readonly ResourceRequirement[];
 }
 
 export interface TaskOverride {
