@@ -24,13 +24,16 @@ const keptStatements = 256;
 const lockPatienceMs = 5_000;
 const lockRetryMs = 10;
 
+/** How long single statements wait inside SQLite: for the recovery or the checkpoint of another process. */
+const busyTimeoutMs = 250;
+
 /** SQLite's primary result codes. */
 export const sqliteCodes = { busy: 5, corrupt: 11, cannotOpen: 14, notADatabase: 26 } as const;
 
-/** The primary result code behind an error of node:sqlite; undefined for any other error. */
+/** The primary result code of the error of node:sqlite that this error is or was caused by; undefined when there is none. */
 export function sqliteCodeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
-  return error.errcode & 0xff;
+  if (!(error instanceof Error)) return undefined;
+  return 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : sqliteCodeOf(error.cause);
 }
 
 export interface NodeSqliteDialectOptions {
@@ -92,15 +95,29 @@ class NodeSqliteDriver extends SqliteDriver {
 
   /** Waits on the clock, not inside SQLite, which would hold up the whole process, possibly the lock's holder included. */
   async #beginImmediate(connection: DatabaseConnection): Promise<void> {
-    for (let waitedMs = 0; ; waitedMs += lockRetryMs) {
+    const { database, clock } = this.#options;
+    await whileBusy(clock, async () => {
+      database.exec('pragma busy_timeout = 0');
       try {
         await connection.executeQuery(CompiledQuery.raw('begin immediate'));
-        return;
-      } catch (error) {
-        if (sqliteCodeOf(error) !== sqliteCodes.busy || waitedMs >= lockPatienceMs) throw error;
+      } finally {
+        database.exec(`pragma busy_timeout = ${busyTimeoutMs}`);
       }
-      await this.#options.clock.sleep(lockRetryMs);
+    });
+  }
+}
+
+/** Runs `attempt` again as long as it fails because another process holds a lock, for a while; the clock is not asked unless it does. */
+export async function whileBusy<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  let givingUpAt: number | undefined;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      givingUpAt ??= clock.now() + lockPatienceMs;
+      if (sqliteCodeOf(error) !== sqliteCodes.busy || clock.now() >= givingUpAt) throw error;
     }
+    await clock.sleep(lockRetryMs);
   }
 }
 

@@ -17,7 +17,7 @@ import { migrate } from './migrations/migrate.ts';
 import type { SchemaMigration } from './migrations/migrations.ts';
 import type { Database } from './sql/schema.ts';
 import { createTransaction } from './sql/transaction.ts';
-import { nodeSqliteDialect, sqliteCodeOf, sqliteCodes } from './sqlite-dialect.ts';
+import { nodeSqliteDialect, sqliteCodeOf, sqliteCodes, whileBusy } from './sqlite-dialect.ts';
 import type { Store } from './store.ts';
 
 export interface SqliteStoreOptions {
@@ -34,14 +34,11 @@ export interface SqliteStoreOptions {
   readonly afterCommit?: () => void;
 }
 
-/** How long single statements wait inside SQLite: for recovery after a crash or a checkpoint of another process. */
-const busyTimeoutMs = 2_000;
-
 /** Rejects with a StoreOpenError. */
 export async function createSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, logger = silentLogger, clock = systemClock } = options;
-  const feed = createChangeFeed(logger);
   const db = await openDatabase(options, clock);
+  const feed = createChangeFeed(logger);
 
   return {
     read: (work) =>
@@ -75,29 +72,26 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
   };
 }
 
-async function openDatabase({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
-  const database = openFile(path);
-  const db = new Kysely<Database>({ dialect: nodeSqliteDialect({ database, clock }) });
+async function openDatabase(options: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
   try {
-    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
-    await migrate(db, {
-      types: sqliteColumnTypes,
-      where: `the database ${path}`,
-      ...(migrations === undefined ? {} : { migrations }),
-    });
-    return db;
+    return await whileBusy(clock, () => openOnce(options, clock));
   } catch (error) {
-    database.close();
-    throw explain(path, error);
+    throw explain(options.path, error);
   }
 }
 
-function openFile(path: string): DatabaseSync {
+async function openOnce({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
+  if (path !== ':memory:') makePrivate(path);
+  const database = new DatabaseSync(path);
   try {
-    if (path !== ':memory:') makePrivate(path);
-    return new DatabaseSync(path, { timeout: busyTimeoutMs });
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
+    const db = new Kysely<Database>({ dialect: nodeSqliteDialect({ database, clock }) });
+    const where = `the database ${path}`;
+    await migrate(db, { types: sqliteColumnTypes, where, ...(migrations === undefined ? {} : { migrations }) });
+    return db;
   } catch (error) {
-    throw explain(path, error);
+    database.close();
+    throw error;
   }
 }
 
@@ -109,9 +103,6 @@ function makePrivate(path: string): void {
 }
 
 function explain(path: string, error: unknown): StoreOpenError {
-  if (error instanceof StoreOpenError) {
-    return sqliteCodeOf(error.cause) === undefined ? error : explain(path, error.cause);
-  }
   const options = { cause: error };
   switch (sqliteCodeOf(error)) {
     case sqliteCodes.busy:
@@ -121,6 +112,7 @@ function explain(path: string, error: unknown): StoreOpenError {
     case sqliteCodes.corrupt:
       return new StoreOpenError('damaged', `the database ${path} is damaged; restore a backup`, options);
     default:
+      if (error instanceof StoreOpenError) return error;
       return new StoreOpenError('unreachable', `cannot open the database ${path}: ${messageOf(error)}`, options);
   }
 }
