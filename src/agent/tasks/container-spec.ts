@@ -19,6 +19,15 @@ export interface Mount {
   target: string;
   readOnly: boolean;
   tmpfsSizeBytes?: number;
+  /** e.g. `noexec`. */
+  tmpfsOptions?: readonly string[];
+}
+
+export interface DeviceMapping {
+  hostPath: string;
+  containerPath: string;
+  /** Any of `r`, `w` and `m`. */
+  permissions: string;
 }
 
 export interface HealthCheckSpec {
@@ -51,6 +60,11 @@ export interface ContainerSpec {
   cpuShares: number;
   memoryBytes?: number;
   memoryReservationBytes?: number;
+  /** Memory and swap together. */
+  memorySwapBytes?: number;
+  /** 0-100. */
+  memorySwappiness?: number;
+  devices?: readonly DeviceMapping[];
   privileged: boolean;
   readonlyRootFilesystem: boolean;
   tty: boolean;

@@ -1,0 +1,174 @@
+/**
+ * A task as its agent knows it: what control assigned, and how far each container and volume has come. The journal keeps it as JSON.
+ *
+ * - A container's phase only moves forward (NONE, PULLED, CREATED, RUNNING, STOPPED); a restart by its restart policy stays RUNNING.
+ * - Engine names follow from the task's ARN, so they are known and saved before the first engine call, and a second create of
+ *   the same container always meets the first one by its name, whatever was lost in between.
+ * - `stop` is the first cause of the task's end and never changes afterwards.
+ */
+import { arnId } from '#model/arn.ts';
+import type { ContainerDefinition } from '#model/container-definition.ts';
+import type { TaskDefinitionBody } from '#model/task-definition.ts';
+import type { DesiredStatus, HealthStatus, NetworkBinding, StopCode, TaskOverride } from '#model/task.ts';
+import { taskVolumes, type AgentVolume } from './volumes.ts';
+
+/** What control says about a task and never changes afterwards. */
+export interface TaskAssignment {
+  taskArn: string;
+  clusterName: string;
+  taskDefinitionArn: string;
+  family: string;
+  revision: number;
+  group: string;
+  serviceName?: string;
+  startedBy?: string;
+  launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  gpuIds: readonly string[];
+  /** Epoch milliseconds, like every time in here. */
+  createdAt: number;
+  containers: readonly { name: string; containerArn: string }[];
+  overrides: TaskOverride;
+}
+
+/** The stop codes an agent may report. */
+export type AgentStopCode = Exclude<StopCode, 'SpotInterruption' | 'TerminationNotice'>;
+
+export interface StopCause {
+  stopCode: AgentStopCode;
+  reason: string;
+}
+
+export const containerPhases = ['NONE', 'PULLED', 'CREATED', 'RUNNING', 'STOPPED'] as const;
+export type ContainerPhaseName = (typeof containerPhases)[number];
+
+export type ContainerPhase =
+  | { name: 'NONE' }
+  | { name: 'PULLED' }
+  | { name: 'CREATED'; engineId: string }
+  | RunningPhase
+  | StoppedPhase;
+
+export interface RunningPhase {
+  name: 'RUNNING';
+  engineId: string;
+  startedAt: number;
+  health: HealthStatus;
+  networkBindings: readonly NetworkBinding[];
+  /** It ended and its restart policy says: start it again. Present from the decision until it is seen running. */
+  restartDue?: true;
+}
+
+export interface StoppedPhase {
+  name: 'STOPPED';
+  /** Absent when it never was created. */
+  engineId?: string;
+  /** Absent when it never ran. */
+  startedAt?: number;
+  stoppedAt: number;
+  exitCode?: number;
+  reason?: string;
+  /** Health at the end. */
+  health: HealthStatus;
+  networkBindings: readonly NetworkBinding[];
+  /** Somebody started it again after its end: it is stopped once more, and only once. */
+  reappeared?: 'to-stop' | 'stopped-again';
+}
+
+export interface AgentContainer {
+  name: string;
+  containerArn: string;
+  /** The container's name on the engine. */
+  engineName: string;
+  imageDigest?: string;
+  restarts: { count: number; lastAt?: number };
+  phase: ContainerPhase;
+  /** The engine holds no container of this name any more (after cleaning up). */
+  removed?: true;
+}
+
+export interface AgentTask {
+  assignment: TaskAssignment;
+  definition: TaskDefinitionBody;
+  /** Control's wish; only ever moves from RUNNING to STOPPED. */
+  desiredStatus: DesiredStatus;
+  /** The number, on control's line, of the newest assignment this reflects. */
+  assignmentNumber: number;
+  stop?: StopCause;
+  containers: readonly AgentContainer[];
+  volumes: readonly AgentVolume[];
+  pullStartedAt?: number;
+  pullStoppedAt?: number;
+  /** When all containers had been started. */
+  startedAt?: number;
+  /** When the first essential container ended. */
+  executionStoppedAt?: number;
+  stoppedAt?: number;
+}
+
+export interface NewTask {
+  assignment: TaskAssignment;
+  definition: TaskDefinitionBody;
+  desiredStatus: DesiredStatus;
+  assignmentNumber: number;
+  /** Why it shall stop, when it arrives stopped. */
+  stop?: StopCause;
+}
+
+export function newAgentTask({ assignment, definition, desiredStatus, assignmentNumber, stop }: NewTask): AgentTask {
+  const arns = new Map(assignment.containers.map((container) => [container.name, container.containerArn]));
+  const containers = definition.containerDefinitions.map((container, index): AgentContainer => ({
+    name: container.name,
+    containerArn: arns.get(container.name) ?? '',
+    engineName: engineName(assignment, container.name, index),
+    restarts: { count: 0 },
+    phase: { name: 'NONE' },
+  }));
+  return {
+    assignment,
+    definition,
+    desiredStatus,
+    assignmentNumber,
+    ...(stop === undefined ? {} : { stop }),
+    containers,
+    volumes: taskVolumes(definition, (volume, index) => engineName(assignment, volume, index)),
+  };
+}
+
+/**
+ * `ecs-<family>-<revision>-<name reduced to letters, digits and hyphens>-<hexadecimal>`, as ECS names them. The digits are the start of
+ * the task's id and the position in the definition, so they are the same at every attempt and differ where reduced names clash.
+ */
+function engineName(assignment: TaskAssignment, name: string, index: number): string {
+  const reduced = name.replaceAll(/[^A-Za-z0-9-]/g, '');
+  const suffix = `${arnId(assignment.taskArn).slice(0, 18)}${index.toString(16).padStart(2, '0')}`;
+  return `ecs-${assignment.family}-${assignment.revision}-${reduced}-${suffix}`;
+}
+
+export function containerNamed(task: AgentTask, name: string): AgentContainer | undefined {
+  return task.containers.find((container) => container.name === name);
+}
+
+export function definitionOf(task: AgentTask, name: string): ContainerDefinition | undefined {
+  return task.definition.containerDefinitions.find((container) => container.name === name);
+}
+
+export function withContainer(
+  task: AgentTask,
+  name: string,
+  change: (container: AgentContainer) => AgentContainer,
+): AgentTask {
+  return {
+    ...task,
+    containers: task.containers.map((container) => (container.name === name ? change(container) : container)),
+  };
+}
+
+/** Whether the task has ended for good. Only then are its resources free. */
+export function taskHasStopped(task: AgentTask): boolean {
+  return task.stoppedAt !== undefined;
+}
+
+/** Whether the task is on its way to its end, or there. */
+export function isStopping(task: AgentTask): boolean {
+  return task.stop !== undefined;
+}

@@ -1,0 +1,296 @@
+/**
+ * What may become known about a task, and what each fact changes: the only way from one AgentTask to the next besides the decisions in
+ * next-actions.ts. Facts may come late, twice or in any order (an event, an inspection, the end of a call all tell the same story), so a
+ * fact that says nothing new returns the very same object. The table is docs/task-lifecycle.md.
+ */
+import { isEssential } from '#model/container-definition.ts';
+import type { HealthStatus } from '#model/task.ts';
+import {
+  containerNamed,
+  definitionOf,
+  withContainer,
+  type AgentContainer,
+  type AgentTask,
+  type ContainerPhase,
+  type RunningPhase,
+  type StopCause,
+  type StoppedPhase,
+} from './agent-task.ts';
+import type { ContainerObservation } from './container-spec.ts';
+import { shouldRestart } from './restart-policy.ts';
+import { clipReason, failureReason, outOfMemoryReason, ownStopCause, vanishedReason } from './stop-reason.ts';
+import type { FailedStep, StepError } from './stop-reason.ts';
+
+export type TaskFact =
+  /** Control wants it stopped; `cause` becomes the task's unless it was ending already. */
+  | { kind: 'stopWanted'; assignmentNumber: number; cause: StopCause }
+  /** It can never run here. */
+  | { kind: 'refused'; cause: StopCause }
+  | { kind: 'pullStarted'; container: string }
+  | { kind: 'pulled'; container: string; imageDigest?: string }
+  | { kind: 'created'; container: string; engineId: string }
+  | { kind: 'observed'; container: string; observation: ContainerObservation }
+  /** The engine has no such container. */
+  | { kind: 'missing'; container: string }
+  | { kind: 'health'; container: string; health: HealthStatus }
+  | { kind: 'failed'; container: string; step: Exclude<FailedStep, 'volume'>; error: StepError }
+  /** It was told to stop after it had reappeared. */
+  | { kind: 'stoppedAgain'; container: string }
+  | { kind: 'volumeCreated'; volume: string }
+  | { kind: 'volumeFailed'; volume: string; error: StepError }
+  | { kind: 'removed'; container: string }
+  | { kind: 'volumeRemoved'; volume: string };
+
+export function applyFact(task: AgentTask, fact: TaskFact, now: number): AgentTask {
+  return settle(change(task, fact, now), now);
+}
+
+function change(task: AgentTask, fact: TaskFact, now: number): AgentTask {
+  switch (fact.kind) {
+    case 'stopWanted':
+      if (task.desiredStatus === 'STOPPED' || task.stoppedAt !== undefined) return task;
+      return {
+        ...task,
+        desiredStatus: 'STOPPED',
+        assignmentNumber: fact.assignmentNumber,
+        stop: task.stop ?? fact.cause,
+      };
+    case 'refused':
+      return task.stop === undefined ? { ...task, stop: fact.cause } : task;
+    case 'pullStarted':
+      return task.pullStartedAt === undefined ? { ...task, pullStartedAt: now } : task;
+    case 'volumeCreated':
+      return withVolumeStatus(task, fact.volume, 'CREATED');
+    case 'volumeRemoved':
+      return withVolumeStatus(task, fact.volume, 'REMOVED');
+    case 'volumeFailed':
+      return withVolumeFailure(task, fact.volume, failureReason('volume', fact.error), now);
+    case 'pulled':
+    case 'created':
+    case 'observed':
+    case 'missing':
+    case 'health':
+    case 'failed':
+    case 'stoppedAgain':
+    case 'removed':
+      return changeContainer(task, fact, now);
+  }
+}
+
+type ContainerFact = Extract<TaskFact, { container: string }>;
+
+function changeContainer(
+  task: AgentTask,
+  fact: Exclude<ContainerFact, { kind: 'pullStarted' }>,
+  now: number,
+): AgentTask {
+  const container = containerNamed(task, fact.container);
+  if (container === undefined) return task;
+  const changed = changedContainer(task, container, fact, now);
+  return changed === container ? task : withContainer(task, container.name, () => changed);
+}
+
+function changedContainer(
+  task: AgentTask,
+  container: AgentContainer,
+  fact: Exclude<ContainerFact, { kind: 'pullStarted' }>,
+  now: number,
+): AgentContainer {
+  const { phase } = container;
+  switch (fact.kind) {
+    case 'pulled': {
+      if (phase.name !== 'NONE') return container;
+      const digest = fact.imageDigest === undefined ? {} : { imageDigest: fact.imageDigest };
+      return { ...container, ...digest, phase: { name: 'PULLED' } };
+    }
+    case 'created':
+      if (phase.name !== 'NONE' && phase.name !== 'PULLED') return container;
+      return { ...container, phase: { name: 'CREATED', engineId: fact.engineId } };
+    case 'observed':
+      return observed(task, container, fact.observation, now);
+    case 'missing':
+      if (phase.name !== 'CREATED' && phase.name !== 'RUNNING') return container;
+      return { ...container, phase: stopped(phase, { stoppedAt: now, reason: vanishedReason }) };
+    case 'health':
+      if (phase.name !== 'RUNNING' || phase.health === fact.health) return container;
+      return { ...container, phase: { ...phase, health: fact.health } };
+    case 'failed':
+      return failed(container, fact.step, fact.error, now);
+    case 'stoppedAgain':
+      if (phase.name !== 'STOPPED' || phase.reappeared !== 'to-stop') return container;
+      return { ...container, phase: { ...phase, reappeared: 'stopped-again' } };
+    case 'removed':
+      return container.removed ? container : { ...container, removed: true };
+  }
+}
+
+function observed(
+  task: AgentTask,
+  container: AgentContainer,
+  observation: ContainerObservation,
+  now: number,
+): AgentContainer {
+  switch (observation.state) {
+    case 'created':
+      return observedCreated(container, observation);
+    case 'running':
+    case 'paused':
+    case 'restarting':
+      return observedAlive(container, observation, now);
+    case 'exited':
+    case 'dead':
+    case 'removing':
+      return observedEnded(task, container, observation, now);
+  }
+}
+
+function observedCreated(container: AgentContainer, observation: ContainerObservation): AgentContainer {
+  const { phase } = container;
+  if (phase.name !== 'NONE' && phase.name !== 'PULLED') return container;
+  return { ...container, phase: { name: 'CREATED', engineId: observation.id } };
+}
+
+function observedAlive(container: AgentContainer, observation: ContainerObservation, now: number): AgentContainer {
+  const { phase } = container;
+  if (phase.name === 'STOPPED') {
+    if (phase.reappeared !== undefined) return container;
+    return { ...container, phase: { ...phase, engineId: observation.id, reappeared: 'to-stop' } };
+  }
+  const running: RunningPhase = {
+    name: 'RUNNING',
+    engineId: observation.id,
+    startedAt: observation.startedAt ?? now,
+    health: observation.health,
+    networkBindings: observation.networkBindings,
+  };
+  return samePhase(phase, running) ? container : { ...container, phase: running };
+}
+
+function observedEnded(
+  task: AgentTask,
+  container: AgentContainer,
+  observation: ContainerObservation,
+  now: number,
+): AgentContainer {
+  const { phase } = container;
+  if (phase.name === 'STOPPED') return container;
+  if (phase.name === 'RUNNING' && phase.restartDue) return container;
+  const startedAt = observation.startedAt ?? (phase.name === 'RUNNING' ? phase.startedAt : undefined);
+  if (phase.name === 'RUNNING' && task.stop === undefined) {
+    const { exitCode } = observation;
+    const ended = { exitCode, startedAt: phase.startedAt, lastRestartAt: container.restarts.lastAt };
+    if (shouldRestart(definitionOf(task, container.name)?.restartPolicy, ended, now)) {
+      const restarts = { count: container.restarts.count + 1, lastAt: now };
+      return { ...container, restarts, phase: { ...phase, health: 'UNKNOWN', restartDue: true } };
+    }
+  }
+  const reason = endReason(observation);
+  return {
+    ...container,
+    phase: {
+      ...stopped(phase, { stoppedAt: observation.finishedAt ?? now }),
+      engineId: observation.id,
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(observation.exitCode === undefined ? {} : { exitCode: observation.exitCode }),
+      ...(reason === undefined ? {} : { reason }),
+    },
+  };
+}
+
+/** The engine's OOM flag is also set when only a child was killed; it counts here because the container has ended. */
+function endReason(observation: ContainerObservation): string | undefined {
+  if (observation.oomKilled) return outOfMemoryReason;
+  if (observation.error === undefined || observation.error === '') return undefined;
+  return clipReason(`CannotStartContainerError: ${observation.error}`);
+}
+
+function failed(
+  container: AgentContainer,
+  step: Exclude<FailedStep, 'volume'>,
+  error: StepError,
+  now: number,
+): AgentContainer {
+  const { phase } = container;
+  if (phase.name === 'STOPPED') return container;
+  // A start that fails on a running container was a late duplicate; only a due restart can fail then.
+  if (phase.name === 'RUNNING' && step !== 'stop' && !phase.restartDue) return container;
+  return { ...container, phase: stopped(phase, { stoppedAt: now, reason: failureReason(step, error) }) };
+}
+
+/** The end of whatever came before: what is known of the run is kept. */
+export function stopped(
+  before: ContainerPhase,
+  end: { stoppedAt: number; reason?: string; exitCode?: number },
+): StoppedPhase {
+  if (before.name === 'STOPPED') return before;
+  const known = before.name === 'CREATED' || before.name === 'RUNNING' ? { engineId: before.engineId } : {};
+  const ran =
+    before.name === 'RUNNING'
+      ? { startedAt: before.startedAt, health: before.health, networkBindings: before.networkBindings }
+      : { health: 'UNKNOWN' as const, networkBindings: [] };
+  return { name: 'STOPPED', ...known, ...ran, ...end };
+}
+
+function samePhase(a: ContainerPhase, b: RunningPhase): boolean {
+  return (
+    a.name === 'RUNNING' &&
+    a.restartDue === undefined &&
+    a.engineId === b.engineId &&
+    a.startedAt === b.startedAt &&
+    a.health === b.health &&
+    JSON.stringify(a.networkBindings) === JSON.stringify(b.networkBindings)
+  );
+}
+
+function withVolumeStatus(task: AgentTask, name: string, status: 'CREATED' | 'REMOVED'): AgentTask {
+  const volumes = task.volumes.map((volume) => (volume.name === name ? { ...volume, status } : volume));
+  return { ...task, volumes };
+}
+
+/** A volume that cannot be had ends every container that mounts it. */
+function withVolumeFailure(task: AgentTask, name: string, reason: string, now: number): AgentTask {
+  const containers = task.containers.map((container) => {
+    const mounts = definitionOf(task, container.name)?.mountPoints ?? [];
+    if (!mounts.some((mount) => mount.sourceVolume === name) || container.phase.name === 'STOPPED') return container;
+    return { ...container, phase: stopped(container.phase, { stoppedAt: now, reason }) };
+  });
+  return { ...task, containers };
+}
+
+/** What follows for the task as a whole: its own end, and the moments that are shown to users. */
+export function settle(task: AgentTask, now: number): AgentTask {
+  const stop = task.stop ?? ownStopCause(task);
+  const phases = task.containers.map((container) => container.phase);
+  const pullsOver = phases.every((phase) => phase.name !== 'NONE');
+  const upOrOver = phases.every((phase) => phase.name === 'RUNNING' || phase.name === 'STOPPED');
+  const allRan = upOrOver && phases.every((phase) => phase.name !== 'STOPPED' || phase.startedAt !== undefined);
+  const settled: AgentTask = { ...task };
+  if (stop !== undefined) settled.stop = stop;
+  if (pullsOver && task.pullStartedAt !== undefined) settled.pullStoppedAt ??= now;
+  if (allRan || (upOrOver && stop === undefined)) settled.startedAt ??= now;
+  const essentialEnd = firstEssentialEnd(task);
+  if (essentialEnd !== undefined) settled.executionStoppedAt ??= essentialEnd;
+  if (stop !== undefined && phases.every((phase) => phase.name === 'STOPPED')) settled.stoppedAt ??= now;
+  return sameMoments(task, settled) ? task : settled;
+}
+
+function firstEssentialEnd(task: AgentTask): number | undefined {
+  let first: number | undefined;
+  for (const { name, phase } of task.containers) {
+    const definition = definitionOf(task, name);
+    if (phase.name !== 'STOPPED' || phase.startedAt === undefined) continue;
+    if (definition === undefined || !isEssential(definition)) continue;
+    first = Math.min(first ?? phase.stoppedAt, phase.stoppedAt);
+  }
+  return first;
+}
+
+function sameMoments(a: AgentTask, b: AgentTask): boolean {
+  return (
+    a.stop === b.stop &&
+    a.pullStoppedAt === b.pullStoppedAt &&
+    a.startedAt === b.startedAt &&
+    a.executionStoppedAt === b.executionStoppedAt &&
+    a.stoppedAt === b.stoppedAt
+  );
+}

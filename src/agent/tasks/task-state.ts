@@ -1,0 +1,108 @@
+/** A task as it is reported: one whole snapshot, in which a later one says everything an earlier one said. */
+import { isEssential } from '#model/container-definition.ts';
+import { taskHealth, type ContainerStatus, type HealthStatus, type NetworkBinding } from '#model/task.ts';
+import { definitionOf, type AgentContainer, type AgentStopCode, type AgentTask } from './agent-task.ts';
+import { clipReason } from './stop-reason.ts';
+
+export type ReportedTaskStatus = 'PENDING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
+
+export interface ContainerSnapshot {
+  name: string;
+  lastStatus: ContainerStatus;
+  runtimeId?: string;
+  imageDigest?: string;
+  exitCode?: number;
+  reason?: string;
+  healthStatus: HealthStatus;
+  networkBindings: NetworkBinding[];
+}
+
+/** A state change less its number, which the journal gives when it saves it. */
+export interface TaskSnapshot {
+  taskArn: string;
+  lastStatus: ReportedTaskStatus;
+  healthStatus: HealthStatus;
+  containers: ContainerSnapshot[];
+  stopCode?: AgentStopCode;
+  stoppedReason?: string;
+  pullStartedAt?: number;
+  pullStoppedAt?: number;
+  startedAt?: number;
+  executionStoppedAt?: number;
+  stoppedAt?: number;
+}
+
+/**
+ * RUNNING once every container has been started, and still so when a non-essential one has ended since; STOPPING from the first cause of its
+ * end until the last container has ended.
+ */
+export function reportedStatus(task: AgentTask): ReportedTaskStatus {
+  if (task.stoppedAt !== undefined) return 'STOPPED';
+  if (task.stop !== undefined) return 'STOPPING';
+  const upOrOver = task.containers.every(({ phase }) => phase.name === 'RUNNING' || phase.name === 'STOPPED');
+  return upOrOver ? 'RUNNING' : 'PENDING';
+}
+
+/** `waiting` (from the decision) becomes the reason of containers that are not running yet. */
+export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, string>): TaskSnapshot {
+  const { pullStartedAt, pullStoppedAt, startedAt, executionStoppedAt, stoppedAt, stop } = task;
+  return {
+    taskArn: task.assignment.taskArn,
+    lastStatus: reportedStatus(task),
+    healthStatus: taskHealth(
+      task.containers.flatMap((container) => {
+        const definition = definitionOf(task, container.name);
+        if (definition === undefined || !isEssential(definition)) return [];
+        return { healthStatus: healthOf(container), checked: definition.healthCheck !== undefined };
+      }),
+    ),
+    containers: task.containers.map((container) => containerSnapshot(container, waiting.get(container.name))),
+    ...(stop === undefined ? {} : { stopCode: stop.stopCode, stoppedReason: clipReason(stop.reason) }),
+    ...(pullStartedAt === undefined ? {} : { pullStartedAt }),
+    ...(pullStoppedAt === undefined ? {} : { pullStoppedAt }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(executionStoppedAt === undefined ? {} : { executionStoppedAt }),
+    ...(stoppedAt === undefined ? {} : { stoppedAt }),
+  };
+}
+
+function containerSnapshot(container: AgentContainer, waiting: string | undefined): ContainerSnapshot {
+  const { phase } = container;
+  const shared = {
+    name: container.name,
+    healthStatus: healthOf(container),
+    ...(container.imageDigest === undefined ? {} : { imageDigest: container.imageDigest }),
+  };
+  switch (phase.name) {
+    case 'NONE':
+    case 'PULLED':
+    case 'CREATED':
+      return {
+        ...shared,
+        lastStatus: 'PENDING',
+        networkBindings: [],
+        ...(phase.name === 'CREATED' ? { runtimeId: phase.engineId } : {}),
+        ...(waiting === undefined ? {} : { reason: clipReason(waiting) }),
+      };
+    case 'RUNNING':
+      return {
+        ...shared,
+        lastStatus: 'RUNNING',
+        runtimeId: phase.engineId,
+        networkBindings: [...phase.networkBindings],
+      };
+    case 'STOPPED':
+      return {
+        ...shared,
+        lastStatus: 'STOPPED',
+        networkBindings: [...phase.networkBindings],
+        ...(phase.engineId === undefined ? {} : { runtimeId: phase.engineId }),
+        ...(phase.exitCode === undefined ? {} : { exitCode: phase.exitCode }),
+        ...(phase.reason === undefined ? {} : { reason: phase.reason }),
+      };
+  }
+}
+
+function healthOf({ phase }: AgentContainer): HealthStatus {
+  return phase.name === 'RUNNING' || phase.name === 'STOPPED' ? phase.health : 'UNKNOWN';
+}
