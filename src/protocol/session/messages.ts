@@ -4,6 +4,7 @@
  * state changes (one line per agent, kept in its journal). Every message may be repeated or overtaken without harm.
  */
 import { z } from 'zod';
+import { stopCodes } from '#model/task.ts';
 
 export const subprotocol = 'berth.agent.v1';
 export const protocolVersion = 1;
@@ -15,6 +16,7 @@ const arn = z.string().min(1).max(2048);
 const epochMs = z.number().int().nonnegative();
 const lineNumber = z.number().int().nonnegative();
 const desiredStatus = z.enum(['RUNNING', 'STOPPED']);
+const stopCode = z.enum(stopCodes);
 const healthStatus = z.enum(['HEALTHY', 'UNHEALTHY', 'UNKNOWN']);
 
 const hostPort = z.object({ port: z.number().int().min(1).max(65535), protocol: z.enum(['tcp', 'udp']) });
@@ -29,6 +31,9 @@ const instanceHealth = z.object({
 
 /** What the agent runs, as a reference: enough to compare with control's complete set. */
 const knownTask = z.object({ taskArn: arn, desiredStatus, assignmentNumber: lineNumber });
+
+/** The part of a hello that every version of the protocol shares, to find out whether there is a common one. */
+const HelloVersions = z.object({ type: z.literal('hello'), protocolVersions: z.array(z.number().int()) });
 
 export const Hello = z.object({
   type: z.literal('hello'),
@@ -61,6 +66,7 @@ export type Hello = z.infer<typeof Hello>;
 
 /** Everything up to and including `number` is saved. */
 export const AssignmentsAck = z.object({ type: z.literal('assignmentsAck'), number: lineNumber });
+export type AssignmentsAck = z.infer<typeof AssignmentsAck>;
 
 const networkBinding = z.object({
   bindIP: z.string().max(64).exactOptional(),
@@ -90,15 +96,7 @@ const taskState = z.object({
   lastStatus: z.enum(['PENDING', 'RUNNING', 'STOPPING', 'STOPPED']),
   healthStatus,
   containers: z.array(containerState).max(100),
-  stopCode: z
-    .enum([
-      'TaskFailedToStart',
-      'EssentialContainerExited',
-      'UserInitiated',
-      'ServiceSchedulerInitiated',
-      'InfrastructureHealth',
-    ])
-    .exactOptional(),
+  stopCode: stopCode.exactOptional(),
   stoppedReason: z.string().max(1024).exactOptional(),
   pullStartedAt: epochMs.exactOptional(),
   pullStoppedAt: epochMs.exactOptional(),
@@ -109,6 +107,7 @@ const taskState = z.object({
 export type TaskState = z.infer<typeof taskState>;
 
 export const StateChanges = z.object({ type: z.literal('stateChanges'), changes: z.array(taskState).min(1).max(100) });
+export type StateChanges = z.infer<typeof StateChanges>;
 
 /** Tasks the agent runs that control's complete set `number` lacks: shall they stop? */
 export const StopQuery = z.object({
@@ -116,13 +115,18 @@ export const StopQuery = z.object({
   number: lineNumber,
   taskArns: z.array(arn).min(1).max(1000),
 });
+export type StopQuery = z.infer<typeof StopQuery>;
 
 export const AgentHeartbeat = z.object({ type: z.literal('heartbeat'), sentAt: epochMs, health: instanceHealth });
+export type AgentHeartbeat = z.infer<typeof AgentHeartbeat>;
+
+const logEntry = z.object({ stream: z.enum(['stdout', 'stderr']), at: epochMs, text: z.string() });
+export type LogEntry = z.infer<typeof logEntry>;
 
 export const LogEntries = z.object({
   type: z.literal('logEntries'),
   streamId: z.string().max(64),
-  entries: z.array(z.object({ stream: z.enum(['stdout', 'stderr']), at: epochMs, text: z.string() })).max(1000),
+  entries: z.array(logEntry).max(1000),
   /** Present on the last message of the stream. */
   ended: z.object({ error: z.string().max(1024).exactOptional() }).exactOptional(),
 });
@@ -160,6 +164,7 @@ export const CompleteSet = z.object({
   number: lineNumber,
   tasks: z.array(z.object({ taskArn: arn, desiredStatus })).max(20_000),
 });
+export type CompleteSet = z.infer<typeof CompleteSet>;
 
 const assignment = z.object({
   taskArn: arn,
@@ -177,13 +182,7 @@ const assignment = z.object({
   /** Why it shall stop, when desiredStatus is STOPPED: becomes the task's own stop code and reason unless it ended by itself before. */
   stop: z
     .object({
-      stopCode: z.enum([
-        'TaskFailedToStart',
-        'EssentialContainerExited',
-        'UserInitiated',
-        'ServiceSchedulerInitiated',
-        'InfrastructureHealth',
-      ]),
+      stopCode,
       reason: z.string().max(1024),
     })
     .exactOptional(),
@@ -202,16 +201,27 @@ export const Assignments = z.object({
 });
 export type Assignments = z.infer<typeof Assignments>;
 
-/** The answer to a StopQuery: the ones that shall stop, under a number newer than all sent before. */
-export const StopConfirm = z.object({ type: z.literal('stopConfirm'), number: lineNumber, taskArns: z.array(arn) });
+/**
+ * The answer to the StopQuery about complete set `asked`: the ones that shall stop (perhaps none). When there are any, `number` is newer than all
+ * sent before, and the agent acknowledges it like assignments.
+ */
+export const StopConfirm = z.object({
+  type: z.literal('stopConfirm'),
+  number: lineNumber,
+  asked: lineNumber,
+  taskArns: z.array(arn),
+});
+export type StopConfirm = z.infer<typeof StopConfirm>;
 
 /** State changes that are durable at control. `rejected` says a change can never be applied and must not be sent again. */
 export const StateAck = z.object({
   type: z.literal('stateAck'),
   acks: z.array(z.object({ taskArn: arn, number: lineNumber, rejected: z.string().exactOptional() })),
 });
+export type StateAck = z.infer<typeof StateAck>;
 
 export const ControlHeartbeat = z.object({ type: z.literal('heartbeat'), sentAt: epochMs });
+export type ControlHeartbeat = z.infer<typeof ControlHeartbeat>;
 
 export const LogsOpen = z.object({
   type: z.literal('logsOpen'),
@@ -224,12 +234,15 @@ export const LogsOpen = z.object({
   /** Entries the agent may send before it must wait for more credit. */
   credit: z.number().int().positive(),
 });
+export type LogsOpen = z.infer<typeof LogsOpen>;
 export const LogsCredit = z.object({
   type: z.literal('logsCredit'),
   streamId: z.string().max(64),
   credit: z.number().int().positive(),
 });
+export type LogsCredit = z.infer<typeof LogsCredit>;
 export const LogsClose = z.object({ type: z.literal('logsClose'), streamId: z.string().max(64) });
+export type LogsClose = z.infer<typeof LogsClose>;
 
 export const ControlMessage = z.discriminatedUnion('type', [
   Welcome,
@@ -269,4 +282,10 @@ export function parseAgentMessage(text: string): Parsed<AgentMessage> {
 
 export function parseControlMessage(text: string): Parsed<ControlMessage> {
   return parseWith(ControlMessage, text);
+}
+
+/** The versions offered by a text that is a hello of any version; undefined when it is none. */
+export function offeredVersions(text: string): number[] | undefined {
+  const parsed = parseWith(HelloVersions, text);
+  return parsed.ok ? parsed.message.protocolVersions : undefined;
 }

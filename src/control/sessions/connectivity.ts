@@ -1,0 +1,60 @@
+/** Writes whether an instance's agent is connected, to the instance and to its live tasks. Only the session layer writes these fields. */
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Task } from '#model/task.ts';
+import type { StoreTransaction } from '../store/store.ts';
+
+export interface ConnectivityChange {
+  readonly connected: boolean;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** Puts the instance, with everything else the caller has changed in it, and those of its live tasks that say otherwise. */
+export async function putWithConnectivity(
+  tx: StoreTransaction,
+  instance: ContainerInstance,
+  { connected, now }: ConnectivityChange,
+): Promise<ContainerInstance> {
+  const next: ContainerInstance = {
+    ...instance,
+    agentConnected: connected,
+    agentConnectedChangedAt: instance.agentConnected === connected ? instance.agentConnectedChangedAt : now,
+    version: instance.version + 1,
+  };
+  await tx.containerInstances.put(next);
+  const connectivity: Task['connectivity'] = connected ? 'CONNECTED' : 'DISCONNECTED';
+  const stale = (await tx.tasks.all({ containerInstanceArn: next.containerInstanceArn, live: true })).filter(
+    (task) => task.connectivity !== connectivity,
+  );
+  if (stale.length > 0) {
+    await tx.tasks.putMany(
+      stale.map((task) => ({ ...task, connectivity, connectivityAt: now, version: task.version + 1 })),
+    );
+  }
+  return next;
+}
+
+/** Makes the row say `connected` if it does not yet. A row that is gone or was deregistered is left alone. */
+export async function writeConnectivity(
+  tx: StoreTransaction,
+  containerInstanceArn: string,
+  change: ConnectivityChange,
+): Promise<void> {
+  const instance = await tx.containerInstances.get(containerInstanceArn);
+  if (instance === undefined || instance.agentConnected === change.connected) return;
+  if (change.connected && instance.status === 'INACTIVE') return;
+  await putWithConnectivity(tx, instance, change);
+}
+
+/**
+ * At the start of control nobody is connected. The silence of every instance is dated from now: control was away itself, and an agent that had
+ * nobody to talk to is not lost.
+ */
+export async function startSilences(tx: StoreTransaction, now: number): Promise<void> {
+  const instances = await tx.containerInstances.list({
+    statuses: ['REGISTERING', 'REGISTRATION_FAILED', 'ACTIVE', 'DRAINING', 'DEREGISTERING'],
+  });
+  for (const instance of instances) {
+    await putWithConnectivity(tx, { ...instance, agentConnectedChangedAt: now }, { connected: false, now });
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Log streams through a session. The agent may only send what it has credit for, so a slow reader costs one window of entries and no more; an agent
+ * that sends beyond its credit breaks the protocol (S12).
+ */
+import type { LogEntries, LogEntry, LogsClose, LogsCredit, LogsOpen } from '#protocol/session/messages.ts';
+
+export interface LogsRequest {
+  readonly taskArn: string;
+  /** May be left out when the task has one container. */
+  readonly container?: string | undefined;
+  readonly follow: boolean;
+  /** Only this many entries from the end. */
+  readonly tail?: number | undefined;
+  /** Epoch milliseconds. */
+  readonly sinceMs?: number | undefined;
+  /** Ends the stream in order. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type LogsErrorKind =
+  | 'task-not-found'
+  | 'container-not-found'
+  | 'agent-not-connected'
+  | 'session-lost'
+  | 'too-many-streams'
+  /** The agent could not read the logs; the message is its own. */
+  | 'unreadable';
+
+export class LogsError extends Error {
+  override readonly name = 'LogsError';
+  readonly kind: LogsErrorKind;
+
+  constructor(kind: LogsErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+const windowEntries = 512;
+const maximumStreams = 256;
+
+export interface LogStream {
+  /** The next entry; undefined at the end. Rejects with a LogsError. */
+  next(): Promise<LogEntry | undefined>;
+  /** The reader goes. Tells the agent unless it has ended the stream itself. */
+  close(): void;
+}
+
+export interface LogStreams {
+  /** Throws a LogsError when there are too many. */
+  open(request: Omit<LogsOpen, 'type' | 'streamId' | 'credit'>): LogStream;
+  /** False when the agent sent more than it had credit for. */
+  receive(message: LogEntries): boolean;
+  /** Ends every stream with the error. */
+  dispose(error: LogsError): void;
+}
+
+interface Open {
+  readonly buffer: LogEntry[];
+  credit: number;
+  consumed: number;
+  ended: { readonly error?: LogsError } | undefined;
+  wake: (() => void) | undefined;
+}
+
+export function createLogStreams(send: (message: LogsOpen | LogsCredit | LogsClose) => void): LogStreams {
+  const streams = new Map<string, Open>();
+  let opened = 0;
+
+  function end(streamId: string, stream: Open, error?: LogsError): void {
+    streams.delete(streamId);
+    stream.ended ??= error === undefined ? {} : { error };
+    stream.wake?.();
+  }
+
+  async function next(streamId: string, stream: Open): Promise<LogEntry | undefined> {
+    for (;;) {
+      const entry = stream.buffer.shift();
+      if (entry !== undefined) {
+        giveCredit(streamId, stream);
+        return entry;
+      }
+      if (stream.ended !== undefined) {
+        if (stream.ended.error !== undefined) throw stream.ended.error;
+        return undefined;
+      }
+      const woken = Promise.withResolvers<void>();
+      stream.wake = woken.resolve;
+      await woken.promise;
+    }
+  }
+
+  /** In halves of the window, so that a fast reader never waits and a message is not spent on every entry. */
+  function giveCredit(streamId: string, stream: Open): void {
+    stream.consumed += 1;
+    if (stream.consumed < windowEntries / 2 || stream.ended !== undefined) return;
+    stream.credit += stream.consumed;
+    send({ type: 'logsCredit', streamId, credit: stream.consumed });
+    stream.consumed = 0;
+  }
+
+  return {
+    open(request) {
+      if (streams.size >= maximumStreams) {
+        throw new LogsError('too-many-streams', `the agent already serves ${maximumStreams} log streams`);
+      }
+      opened += 1;
+      const streamId = `logs-${opened}`;
+      const stream: Open = { buffer: [], credit: windowEntries, consumed: 0, ended: undefined, wake: undefined };
+      streams.set(streamId, stream);
+      send({ type: 'logsOpen', streamId, ...request, credit: windowEntries });
+      return {
+        next: () => next(streamId, stream),
+        close() {
+          if (stream.ended !== undefined) return;
+          end(streamId, stream);
+          send({ type: 'logsClose', streamId });
+        },
+      };
+    },
+    receive({ streamId, entries, ended }) {
+      const stream = streams.get(streamId);
+      if (stream === undefined) return true;
+      if (entries.length > stream.credit) return false;
+      stream.credit -= entries.length;
+      stream.buffer.push(...entries);
+      if (ended === undefined) stream.wake?.();
+      else end(streamId, stream, ended.error === undefined ? undefined : new LogsError('unreadable', ended.error));
+      return true;
+    },
+    dispose(error) {
+      for (const [streamId, stream] of streams) end(streamId, stream, error);
+    },
+  };
+}

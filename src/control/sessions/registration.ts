@@ -1,0 +1,121 @@
+/**
+ * Turns a hello into the instance's row, in one transaction. The same machine always gets the same ARN back: by the ARN it presents, else by its
+ * machine id (it may have died between our commit and its save). Nothing here looks at other sessions; sessions.ts has done that before.
+ */
+import { clusterNameInArn, clusterNameOf, type Realm, containerInstanceArn, parseArn } from '#model/arn.ts';
+import type { ContainerInstance, InstanceHealth } from '#model/container-instance.ts';
+import { closeCodes, type CloseCode } from '#protocol/session/close-codes.ts';
+import type { Hello } from '#protocol/session/messages.ts';
+import type { StoreTransaction } from '../store/store.ts';
+import { putWithConnectivity } from './connectivity.ts';
+
+export interface RegistrationRequest {
+  readonly hello: Hello;
+  readonly realm: Realm;
+  /** For the ARN of a machine that is new: 32 hexadecimal digits. */
+  readonly newId: string;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+export type RegistrationOutcome =
+  | {
+      readonly kind: 'registered';
+      readonly instance: ContainerInstance;
+      /** Numbers that this database never gave out and the agent has: the database was restored from a backup. */
+      readonly forgotten?: { readonly after: number; readonly upTo: number };
+    }
+  | { readonly kind: 'refused'; readonly code: CloseCode; readonly reason: string };
+
+export async function registerInstance(
+  tx: StoreTransaction,
+  { hello, realm, newId, now }: RegistrationRequest,
+): Promise<RegistrationOutcome> {
+  const clusterName = clusterNameOf(hello.cluster);
+  const cluster = await tx.clusters.get(clusterName);
+  if (cluster?.status !== 'ACTIVE') return refused(closeCodes.clusterNotFound, `there is no cluster ${clusterName}`);
+
+  const presented = hello.containerInstanceArn;
+  if (presented !== undefined && !belongsHere(presented, realm, clusterName)) {
+    return refused(closeCodes.unauthorized, `registered elsewhere, not in cluster ${clusterName}: ${presented}`);
+  }
+  const row =
+    presented === undefined
+      ? await tx.containerInstances.byMachine(clusterName, hello.machineId)
+      : await tx.containerInstances.get(presented);
+  if (row !== undefined && row.machineId !== hello.machineId) {
+    return refused(closeCodes.duplicateIdentity, 'the container instance belongs to another machine');
+  }
+  if (row?.status === 'INACTIVE' || row?.status === 'DEREGISTERING') {
+    return refused(closeCodes.deregistered, 'the container instance was deregistered');
+  }
+
+  const head = row?.assignmentNumber ?? 0;
+  const forgotten = hello.assignmentNumber > head ? { after: head, upTo: hello.assignmentNumber } : undefined;
+  const instance = await putWithConnectivity(
+    tx,
+    {
+      ...(row ?? newInstance(presented ?? containerInstanceArn(realm, clusterName, newId), clusterName, hello, now)),
+      ...reportedFields(hello, row?.health, now),
+      ...(forgotten === undefined
+        ? {}
+        : {
+            assignmentNumber: forgotten.upTo,
+            forgottenAssignments: [...(row?.forgottenAssignments ?? []), forgotten],
+          }),
+    },
+    { connected: true, now },
+  );
+  return { kind: 'registered', instance, ...(forgotten === undefined ? {} : { forgotten }) };
+}
+
+function refused(code: CloseCode, reason: string): RegistrationOutcome {
+  return { kind: 'refused', code, reason };
+}
+
+function belongsHere(arn: string, realm: Realm, clusterName: string): boolean {
+  const parsed = parseArn(arn);
+  return (
+    parsed?.service === 'ecs' &&
+    parsed.region === realm.region &&
+    parsed.accountId === realm.accountId &&
+    parsed.resource.startsWith('container-instance/') &&
+    clusterNameInArn(arn) === clusterName
+  );
+}
+
+/** What the agent writes at every registration. */
+function reportedFields(hello: Hello, before: InstanceHealth | undefined, now: number) {
+  return {
+    hostname: hello.hostname,
+    resources: hello.resources,
+    agentAttributes: hello.attributes,
+    versionInfo: {
+      agentVersion: hello.versions.agent,
+      ...(hello.versions.docker === undefined ? {} : { dockerVersion: hello.versions.docker }),
+    },
+    health: healthOf(hello.health, before, now),
+  };
+}
+
+/** A report of health as the row keeps it. */
+export function healthOf(report: Hello['health'], before: InstanceHealth | undefined, now: number): InstanceHealth {
+  return { ...report, updatedAt: now, changedAt: before?.status === report.status ? before.changedAt : now };
+}
+
+function newInstance(arn: string, clusterName: string, hello: Hello, now: number): ContainerInstance {
+  return {
+    containerInstanceArn: arn,
+    clusterName,
+    machineId: hello.machineId,
+    status: 'ACTIVE',
+    agentConnected: false,
+    agentConnectedChangedAt: now,
+    customAttributes: [],
+    registeredAt: now,
+    tags: hello.tags,
+    version: 0,
+    assignmentNumber: 0,
+    ...reportedFields(hello, undefined, now),
+  };
+}

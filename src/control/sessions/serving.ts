@@ -1,0 +1,227 @@
+/**
+ * The serving phase of a session: everything between the welcome and the end, with all that this phase owns (the line of assignments, pending
+ * acknowledgements, the heartbeat, log streams, work in the database). Two kinds of work run beside each other: the agent's reports, in the order in
+ * which they came, and passes over the line of assignments, one at a time, which the registry's queue runs and repeats when they fail.
+ */
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/logger.ts';
+import { closeCodes } from '#protocol/session/close-codes.ts';
+import type {
+  AgentHeartbeat,
+  AgentMessage,
+  ControlMessage,
+  Hello,
+  LogsOpen,
+  StateChanges,
+  StopQuery,
+} from '#protocol/session/messages.ts';
+import type { Store } from '../store/store.ts';
+import { createAcknowledgements } from './acknowledgements.ts';
+import { lineOfHello, planOutgoing, readLine, type AssignmentLine, type DefinitionReader } from './assignments.ts';
+import { writeConnectivity } from './connectivity.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { createLogStreams, LogsError, type LogStream } from './logs.ts';
+import { healthOf } from './registration.ts';
+import { writeStateChanges } from './state-changes.ts';
+import { answerStopQuestion } from './stop-query.ts';
+
+/** An agent that has not saved what it was sent by then is given up. */
+const acknowledgementLimitMs = 30_000;
+/** Reports of one agent that wait for the database. It sends its next batch after the answer to the last, so a well-behaved one has a few. */
+const maximumWaitingReports = 64;
+
+export interface ServingOptions {
+  readonly containerInstanceArn: string;
+  readonly hello: Hello;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly heartbeatIntervalMs: number;
+  readonly readDefinition: DefinitionReader;
+  send(message: ControlMessage): void;
+  /** Ends the session; this phase is disposed of by then. */
+  end(code: number, reason: string): void;
+  /** Ends the session without a word to a peer that no longer answers. */
+  giveUp(reason: string): void;
+  /** Asks for a pass. */
+  wake(): void;
+}
+
+export interface Serving {
+  message(message: AgentMessage): void;
+  /** Sends what is new. Rejects when the database is out of reach; nothing was sent then, and the pass may be repeated. */
+  pass(): Promise<void>;
+  openLogs(request: Omit<LogsOpen, 'type' | 'streamId' | 'credit'>): LogStream;
+  /** Resolves when no report is being written. */
+  settled(): Promise<void>;
+  dispose(): void;
+}
+
+export function startServing(options: ServingOptions): Serving {
+  const { containerInstanceArn, hello, store, clock, logger, send, end } = options;
+  const acknowledgements = createAcknowledgements({
+    clock,
+    limitMs: acknowledgementLimitMs,
+    onOverdue: (number) => end(closeCodes.heartbeatTimeout, `assignments ${number} were not acknowledged in time`),
+  });
+  const heartbeat = startHeartbeat({
+    clock,
+    intervalMs: options.heartbeatIntervalMs,
+    beat: () => send({ type: 'heartbeat', sentAt: clock.now() }),
+    onSilence: () => options.giveUp('the agent is silent'),
+  });
+  const logs = createLogStreams(send);
+  let line: AssignmentLine = lineOfHello(hello);
+  /** Tasks the hello named and the complete set did not, with the number under which the agent got them. */
+  let unlisted: ReadonlyMap<string, number> = new Map();
+  let questions: StopQuery[] = [];
+  let health: Hello['health'] = hello.health;
+  let reports: Promise<void> = Promise.resolve();
+  let waitingReports = 0;
+  let disposed = false;
+
+  /** The agent repeats what was not answered, so a failure here is told and forgotten. */
+  function enqueueReport(write: () => Promise<void>): void {
+    waitingReports += 1;
+    if (waitingReports > maximumWaitingReports) {
+      end(closeCodes.slowReader, 'too many reports before the answers to the earlier ones');
+      return;
+    }
+    reports = reports.then(async () => {
+      try {
+        if (!disposed) await write();
+      } catch (error) {
+        logger.error({ error }, 'a report of an agent could not be written');
+      } finally {
+        waitingReports -= 1;
+      }
+    });
+  }
+
+  async function writeChanges(message: StateChanges): Promise<void> {
+    const now = clock.now();
+    const answer = await store.write((tx) => writeStateChanges(tx, { containerInstanceArn, message, now }));
+    for (const { taskArn, number, rejected } of answer.acks) {
+      if (rejected !== undefined) logger.warn({ taskArn, number, rejected }, 'a state change was rejected');
+    }
+    if (!disposed) send(answer);
+  }
+
+  async function writeHealth(): Promise<void> {
+    await store.write(async (tx) => {
+      const instance = await tx.containerInstances.get(containerInstanceArn);
+      if (instance === undefined) return;
+      const next = healthOf(health, instance.health, clock.now());
+      await tx.containerInstances.put({ ...instance, health: next, version: instance.version + 1 });
+    });
+  }
+
+  function noteHealth({ health: reported }: AgentHeartbeat): void {
+    if (reported.status === health.status && reported.reason === health.reason) return;
+    health = reported;
+    enqueueReport(writeHealth);
+  }
+
+  async function answerQuestion(question: StopQuery): Promise<void> {
+    const { taskArns } = question;
+    const answer = await store.write((tx) => answerStopQuestion(tx, { containerInstanceArn, taskArns, unlisted }));
+    if (answer === undefined || disposed) return;
+    const forgotten = answer.keep.filter(({ why }) => why === 'forgotten').map(({ taskArn }) => taskArn);
+    if (forgotten.length > 0) {
+      logger.error({ taskArns: forgotten }, 'tasks run that this database has forgotten; they are not stopped');
+    }
+    if (answer.stop.length > 0) {
+      logger.warn({ taskArns: answer.stop }, 'tasks run that are over; they are told to stop');
+      acknowledgements.sent(answer.number);
+    }
+    send({ type: 'stopConfirm', number: answer.number, asked: question.number, taskArns: [...answer.stop] });
+  }
+
+  async function answerQuestions(): Promise<void> {
+    while (questions.length > 0) {
+      const [question] = questions;
+      if (question === undefined || disposed) return;
+      await answerQuestion(question);
+      questions = questions.slice(1);
+    }
+  }
+
+  async function sendNews(): Promise<void> {
+    const snapshot = await store.read((tx) => readLine(tx, containerInstanceArn, line, options.readDefinition));
+    if (disposed) return;
+    if (snapshot === undefined) {
+      end(closeCodes.internalError, 'the container instance is not known any more');
+      return;
+    }
+    if (snapshot.instance.status === 'INACTIVE') {
+      end(closeCodes.deregistered, 'the container instance was deregistered');
+      return;
+    }
+    if (!snapshot.instance.agentConnected) await repairConnectivity();
+    const outgoing = planOutgoing(snapshot, line);
+    line = outgoing.line;
+    for (const message of outgoing.messages) {
+      if (message.type === 'completeSet') {
+        const listed = new Set(message.tasks.map(({ taskArn }) => taskArn));
+        unlisted = new Map(
+          hello.tasks
+            .filter(({ taskArn }) => !listed.has(taskArn))
+            .map(({ taskArn, assignmentNumber }) => [taskArn, assignmentNumber]),
+        );
+      } else {
+        acknowledgements.sent(message.number);
+      }
+      send(message);
+    }
+  }
+
+  /** The end of an earlier session may have been written after the registration of this one. */
+  async function repairConnectivity(): Promise<void> {
+    const now = clock.now();
+    await store.write((tx) => writeConnectivity(tx, containerInstanceArn, { connected: !disposed, now }));
+  }
+
+  return {
+    message(message) {
+      heartbeat.heard();
+      switch (message.type) {
+        case 'hello':
+          if (message.incarnation !== hello.incarnation) end(closeCodes.invalidMessage, 'a second hello');
+          return;
+        case 'assignmentsAck':
+          acknowledgements.acknowledged(message.number);
+          return;
+        case 'stateChanges':
+          enqueueReport(() => writeChanges(message));
+          return;
+        case 'stopQuery':
+          if (questions.length >= maximumWaitingReports) {
+            end(closeCodes.slowReader, 'too many stop queries before the answers to the earlier ones');
+            return;
+          }
+          questions = [...questions, message];
+          options.wake();
+          return;
+        case 'heartbeat':
+          noteHealth(message);
+          return;
+        case 'logEntries':
+          if (!logs.receive(message)) end(closeCodes.invalidMessage, 'logEntries: more than there was credit for');
+          return;
+      }
+    },
+    async pass() {
+      if (disposed) return;
+      await answerQuestions();
+      if (!disposed) await sendNews();
+    },
+    openLogs: (request) => logs.open(request),
+    settled: () => reports,
+    dispose() {
+      disposed = true;
+      heartbeat.stop();
+      acknowledgements.dispose();
+      logs.dispose(new LogsError('session-lost', 'the session with the agent ended'));
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Writes a batch of state changes: one transaction a message, acknowledged after the commit. Every change is answered, replays too, so that the
+ * agent can forget it; what can never be applied is answered as rejected.
+ */
+import type { StoreTransaction } from '../store/store.ts';
+import type { StateAck, StateChanges } from '#protocol/session/messages.ts';
+import { applyTaskState } from './apply-task-state.ts';
+
+export interface StateChangesRequest {
+  /** Who reports. */
+  readonly containerInstanceArn: string;
+  readonly message: StateChanges;
+  readonly now: number;
+}
+
+export async function writeStateChanges(
+  tx: StoreTransaction,
+  { containerInstanceArn, message, now }: StateChangesRequest,
+): Promise<StateAck> {
+  const arns = [...new Set(message.changes.map(({ taskArn }) => taskArn))];
+  const tasks = new Map((await tx.tasks.getMany(arns)).map((task) => [task.taskArn, task]));
+  const changed = new Set<string>();
+  const acks: StateAck['acks'] = [];
+  for (const change of message.changes) {
+    const { taskArn, number } = change;
+    const task = tasks.get(taskArn);
+    if (task === undefined) {
+      acks.push({ taskArn, number, rejected: 'the task is not known' });
+      continue;
+    }
+    if (task.containerInstanceArn !== containerInstanceArn) {
+      acks.push({ taskArn, number, rejected: 'the task belongs to another container instance' });
+      continue;
+    }
+    const next = applyTaskState(task, change, now);
+    if (next !== undefined) {
+      tasks.set(taskArn, next);
+      changed.add(taskArn);
+    }
+    acks.push({ taskArn, number });
+  }
+  if (changed.size > 0) await tx.tasks.putMany([...tasks.values()].filter(({ taskArn }) => changed.has(taskArn)));
+  return { type: 'stateAck', acks };
+}
