@@ -13,6 +13,8 @@ export type EngineErrorKind =
   | 'image-not-found'
   | 'name-conflict'
   | 'port-conflict'
+  /** Something else still uses what was to be removed. */
+  | 'in-use'
   | 'invalid'
   | 'unauthorized'
   | 'rate-limited'
@@ -71,7 +73,19 @@ export interface ImageDescription {
 
 export type EngineEvent = {
   /** `oom` precedes `die`. `health` carries the new health in `detail`. */
-  action: 'create' | 'start' | 'die' | 'oom' | 'health' | 'destroy' | 'stop' | 'kill' | 'rename' | 'restart' | 'pause' | 'unpause';
+  action:
+    | 'create'
+    | 'start'
+    | 'die'
+    | 'oom'
+    | 'health'
+    | 'destroy'
+    | 'stop'
+    | 'kill'
+    | 'rename'
+    | 'restart'
+    | 'pause'
+    | 'unpause';
   containerId: string;
   containerName: string;
   labels: Readonly<Record<string, string>>;
@@ -125,11 +139,21 @@ export interface ContainerEngine {
   remove(idOrName: string, options?: CallOptions): Promise<void>;
   inspect(idOrName: string, options?: CallOptions): Promise<ContainerObservation | undefined>;
   /** All containers, running or not, that carry the labels (value `''`: any value). */
-  list(labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<{ id: string; name: string; labels: Readonly<Record<string, string>> }[]>;
+  list(
+    labels: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<{ id: string; name: string; labels: Readonly<Record<string, string>> }[]>;
   /** Live events of containers that carry the label keys. Resolves once the stream stands; ends by throwing (lost) or when `signal` aborts. */
-  events(options: { labelKeys: readonly string[]; sinceMs?: number; signal: AbortSignal }): Promise<AsyncIterable<EngineEvent>>;
+  events(options: {
+    labelKeys: readonly string[];
+    sinceMs?: number;
+    signal: AbortSignal;
+  }): Promise<AsyncIterable<EngineEvent>>;
   logs(idOrName: string, request: LogRequest): AsyncIterable<LogEntry>;
   createVolume(spec: VolumeSpec, options?: CallOptions): Promise<void>;
-  inspectVolume(name: string, options?: CallOptions): Promise<{ name: string; driver: string; labels: Readonly<Record<string, string>> } | undefined>;
+  inspectVolume(
+    name: string,
+    options?: CallOptions,
+  ): Promise<{ name: string; driver: string; labels: Readonly<Record<string, string>> } | undefined>;
   removeVolume(name: string, options?: CallOptions): Promise<void>;
 }
