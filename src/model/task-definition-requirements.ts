@@ -157,9 +157,9 @@ function* isolationCapabilities(container: ContainerDefinition): Generator<strin
     if (/^label[:=]/.test(option)) yield capability.selinux;
     if (/^apparmor[:=]/.test(option)) yield capability.appArmor;
   }
-  for (const specification of [...(container.credentialSpecs ?? []), ...(container.dockerSecurityOptions ?? [])]) {
-    if (/^credentialspecdomainless:/i.test(specification)) yield capability.gmsaDomainless;
-    else if (/^credentialspec:/i.test(specification)) yield capability.gmsa;
+  const specifications = (container.dockerSecurityOptions ?? []).filter((option) => /^credentialspec/i.test(option));
+  for (const specification of [...(container.credentialSpecs ?? []), ...specifications]) {
+    yield /^credentialspecdomainless:/i.test(specification) ? capability.gmsaDomainless : capability.gmsa;
   }
 }
 

@@ -79,16 +79,23 @@ const healthCheck = z.strictObject({
 
 export const environmentFiles = z.array(z.strictObject({ value: nonEmptyText, type: z.enum(['s3']) }));
 
+const resourceRequirement = z.strictObject({
+  value: z.string().exactOptional(),
+  type: z.enum(['GPU', 'InferenceAccelerator', 'NeuronDevice']),
+  sharingStrategy: z
+    .strictObject({
+      nvidiaMps: z.strictObject({ memory: count, maxComputePercent: integer(0, 100).exactOptional() }),
+    })
+    .exactOptional(),
+});
+
+/** `value` names an accelerator, or counts the devices of the other types. */
 export const resourceRequirements = z.array(
-  z.strictObject({
-    value: z.string().exactOptional(),
-    type: z.enum(['GPU', 'InferenceAccelerator', 'NeuronDevice']),
-    sharingStrategy: z
-      .strictObject({
-        nvidiaMps: z.strictObject({ memory: count, maxComputePercent: integer(0, 100).exactOptional() }),
-      })
-      .exactOptional(),
-  }),
+  resourceRequirement.refine(
+    ({ type, value, sharingStrategy }) =>
+      type === 'InferenceAccelerator' || sharingStrategy !== undefined || /^[1-9]\d{0,3}$/.test(value ?? ''),
+    { path: ['value'], error: 'expected the number of whole devices, at least 1' },
+  ),
 );
 
 export const containerDefinition = z.strictObject({

@@ -109,7 +109,8 @@ function wrongValue(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') {
     return `${path}: expected one of ${issue.values.map(String).join(', ')}, got ${shown(issue.input)}`;
   }
-  return `${path}: ${issue.message}, got ${shown(issue.input)}`;
+  const got = shown(issue.input);
+  return `${path}: ${issue.message}${got === '' ? '' : `, got ${got}`}`;
 }
 
 /** `containerDefinitions[0].portMappings[1].hostPort`; the request as a whole is `request`. */
@@ -124,9 +125,10 @@ function pathText(path: readonly PropertyKey[]): string {
 
 const maximumShownCharacters = 60;
 
+/** A value in few words; nothing for a structure, which its path names well enough. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return `${value.length} items`;
-  if (typeof value === 'object' && value !== null) return 'a structure';
+  if (typeof value === 'object' && value !== null) return '';
   if (typeof value !== 'string') return String(value);
   const text = value.length > maximumShownCharacters ? `${value.slice(0, maximumShownCharacters)}…` : value;
   return JSON.stringify(text);

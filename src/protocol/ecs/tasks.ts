@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { environmentFiles, resourceRequirements } from './container-definitions.ts';
 import {
-  anyInteger,
   capacityProviderStrategy,
   clientToken,
   clusterReference,
@@ -30,6 +29,9 @@ import { ephemeralStorage } from './task-definitions.ts';
 /** Over the whole of `overrides`, as JSON. */
 const maximumOverridesCharacters = 8192;
 
+/** MiB; the least an engine grants a container, and the most ECS can write down. */
+const overriddenMemory = integer(6, 2_147_483_647);
+
 const overrides = z
   .strictObject({
     containerOverrides: z
@@ -40,8 +42,8 @@ const overrides = z
           environment: z.array(keyValuePair).exactOptional(),
           environmentFiles: environmentFiles.exactOptional(),
           cpu: count.exactOptional(),
-          memory: anyInteger.exactOptional(),
-          memoryReservation: anyInteger.exactOptional(),
+          memory: overriddenMemory.exactOptional(),
+          memoryReservation: overriddenMemory.exactOptional(),
           resourceRequirements: resourceRequirements.exactOptional(),
         }),
       )

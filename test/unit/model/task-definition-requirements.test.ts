@@ -91,6 +91,7 @@ describe('the attributes a definition requires', () => {
       'ecs.capability.private-registry-authentication.secretsmanager',
     ],
     ['an order', { dependsOn: [{ containerName: 'db', condition: 'START' }] }, 'ecs.capability.container-ordering'],
+    ['credentials of a directory', { credentialSpecs: ['file.json'] }, 'ecs.capability.gmsa'],
     ['local restarts', { restartPolicy: { enabled: true } }, 'ecs.capability.container-restart-policy'],
     ['a log router', { firelensConfiguration: { type: 'fluentbit' } }, 'ecs.capability.firelens.fluentbit'],
     ['a log driver', { logConfiguration: { logDriver: 'gelf' } }, 'com.amazonaws.ecs.capability.logging-driver.gelf'],

@@ -17,7 +17,7 @@ function refusalOf(token: string, others: unknown = filters): unknown {
 describe('nextToken', () => {
   it('comes back as the key it was made of', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.jsonValue(), (after, anyFilters) => {
+      fc.property(fc.string({ unit: 'binary' }), fc.jsonValue({ maxDepth: 2 }), (after, anyFilters) => {
         const token = nextToken(after, anyFilters);
         expect(token).toMatch(/^[A-Za-z0-9_-]+$/);
         expect(pageStart(token, anyFilters)).toBe(after);

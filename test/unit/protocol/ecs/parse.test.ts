@@ -183,7 +183,7 @@ describe('parsing a request', () => {
       'overrides that are too long',
       'RunTask',
       { taskDefinition: 'web', overrides: { containerOverrides: [{ name: 'main', command: ['x'.repeat(9000)] }] } },
-      'overrides: expected at most 8192 characters of JSON, got a structure',
+      'overrides: expected at most 8192 characters of JSON',
     ],
     [
       'a client token that is too long',
@@ -216,6 +216,18 @@ describe('parsing a request', () => {
       'UpdateContainerInstancesState',
       { containerInstances: ['a'], status: 'DEREGISTERING' },
       'status: expected ACTIVE or DRAINING, got "DEREGISTERING"',
+    ],
+    [
+      'GPUs that cannot be counted',
+      'RegisterTaskDefinition',
+      registering({ resourceRequirements: [{ type: 'GPU', value: 'all' }] }),
+      'containerDefinitions[0].resourceRequirements[0].value: expected the number of whole devices, at least 1',
+    ],
+    [
+      'an override with less than no memory',
+      'RunTask',
+      { taskDefinition: 'web', overrides: { containerOverrides: [{ name: 'main', memory: -5 }] } },
+      'overrides.containerOverrides[0].memory: expected a whole number from 6 to 2147483647, got -5',
     ],
     [
       'an attribute with a blank in its name',
