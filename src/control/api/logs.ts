@@ -4,19 +4,22 @@
  */
 import { z } from 'zod';
 import { parseIsoTime } from '#lib/iso-time.ts';
-import { arnId, taskArn, type Realm } from '#model/arn.ts';
-import { EcsError, invalidParameter, taskNotFound } from '#protocol/ecs/errors.ts';
+import { clusterNameOf, type Realm } from '#model/arn.ts';
+import { invalidParameter, taskNotFound } from '#protocol/ecs/errors.ts';
 import type { Task } from '#model/task.ts';
+import { LogsError } from '../sessions/logs.ts';
+import { taskArnIn } from './lookups.ts';
 import type { Store } from '../store/store.ts';
 
 export interface LogRequest {
-  task: Task;
-  containerName: string;
+  taskArn: string;
+  /** May be left out when the task has one container. */
+  container?: string | undefined;
   follow: boolean;
   /** Only the last so many lines of what is there already. */
-  tail?: number;
+  tail?: number | undefined;
   /** Epoch milliseconds. */
-  sinceMs?: number;
+  sinceMs?: number | undefined;
   /** Aborted when the reader is gone. */
   signal: AbortSignal;
 }
@@ -30,7 +33,7 @@ export interface LogLine {
 
 /** Where the lines come from: the session of the agent that runs the task. */
 export interface LogSource {
-  /** Ends with the container's output; throws an EcsError when the host cannot be asked. */
+  /** Ends with the container's output; throws a LogsError when the host cannot be asked or breaks off. */
   openLogs(request: LogRequest): AsyncIterable<LogLine>;
 }
 
@@ -69,24 +72,16 @@ export async function parseLogRequest(
     throw invalidParameter(`${issue?.path.join('.') || 'query'}: ${issue?.message ?? 'invalid'}`);
   }
   const { task: reference, cluster, container, follow = false, tail, since } = parsed.data;
-  const arn = reference.startsWith('arn:') ? reference : taskArn(realm, arnId(cluster ?? 'default'), reference);
+  const arn = reference.startsWith('arn:') ? reference : taskArnIn(realm, clusterNameOf(cluster), reference);
   const task = await store.read((tx) => tx.tasks.get(arn));
   if (task === undefined) throw taskNotFound();
-  return {
-    task,
-    containerName: containerNameOf(task, container),
-    follow,
-    ...(tail === undefined ? {} : { tail }),
-    ...(since === undefined ? {} : { sinceMs: since }),
-    signal,
-  };
+  return { taskArn: arn, container: container ?? onlyContainer(task), follow, tail, sinceMs: since, signal };
 }
 
-function containerNameOf(task: Task, asked: string | undefined): string {
+function onlyContainer(task: Task): string {
   const names = task.containers.map((container) => container.name);
-  if (asked !== undefined && names.includes(asked)) return asked;
   const [only] = names;
-  if (asked === undefined && only !== undefined && names.length === 1) return only;
+  if (only !== undefined && names.length === 1) return only;
   throw invalidParameter(`container: expected one of ${names.join(', ')}`);
 }
 
@@ -99,8 +94,8 @@ export async function* logLines(
     for await (const { stream, at, text } of lines) yield `${JSON.stringify({ stream, at, text })}\n`;
     yield '{"ended":{}}\n';
   } catch (error) {
-    if (!(error instanceof EcsError)) onError(error);
-    const message = error instanceof EcsError ? error.message : 'The stream of logs broke off.';
+    if (!(error instanceof LogsError)) onError(error);
+    const message = error instanceof LogsError ? error.message : 'The stream of logs broke off.';
     yield `${JSON.stringify({ ended: { error: message } })}\n`;
   }
 }

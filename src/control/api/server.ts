@@ -140,7 +140,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     try {
       const wanted = await parseLogRequest(request.query, { store, realm, signal });
       const lines = logLines(logs.openLogs(wanted), (error) =>
-        logger.warn({ error, requestId: request.id, taskArn: wanted.task.taskArn }, 'stream of logs broke off'),
+        logger.warn({ error, requestId: request.id, taskArn: wanted.taskArn }, 'stream of logs broke off'),
       );
       return reply.type('application/x-ndjson').send(Readable.from(lines));
     } catch (error) {

@@ -1,0 +1,134 @@
+/**
+ * What RunTask, StartTask, CreateService and UpdateService check in the same way before anything is placed. A wish that nothing here
+ * carries out yet is refused by name, never dropped.
+ */
+import type { Realm } from '#model/arn.ts';
+import type { ContainerDefinition } from '#model/container-definition.ts';
+import type { NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
+import { requiredAttributes } from '#model/task-definition-requirements.ts';
+import { parseTaskCpu, parseTaskMemory, type TaskDefinition } from '#model/task-definition.ts';
+import type { Task, TaskOverride } from '#model/task.ts';
+import {
+  clientException,
+  invalidParameter,
+  taskDefinitionInactive,
+  taskDefinitionToRunNotFound,
+  unsupportedFeature,
+} from '#protocol/ecs/errors.ts';
+import { parseQuery } from '../scheduler/query-parser.ts';
+import type { StoreTransaction } from '../store/store.ts';
+import { findDefinition } from './lookups.ts';
+
+/** Throws ClientException when there is no such revision or it is not ACTIVE. */
+export async function definitionToRun(tx: StoreTransaction, realm: Realm, reference: string): Promise<TaskDefinition> {
+  const definition = await findDefinition(tx, realm, reference);
+  if (definition === undefined) throw taskDefinitionToRunNotFound();
+  if (definition.status !== 'ACTIVE') throw taskDefinitionInactive();
+  return definition;
+}
+
+export interface LaunchChoice {
+  launchType?: 'EC2' | 'FARGATE' | 'EXTERNAL' | 'MANAGED_INSTANCES';
+  capacityProviderStrategy?: readonly object[];
+}
+
+/** EC2 when the request says nothing, as for ECS. */
+export function chosenLaunchType(
+  { launchType = 'EC2', capacityProviderStrategy = [] }: LaunchChoice,
+  definition: TaskDefinition,
+): Task['launchType'] {
+  if (capacityProviderStrategy.length > 0)
+    throw unsupportedFeature('Capacity provider strategies are not supported yet.');
+  if (launchType === 'MANAGED_INSTANCES')
+    throw unsupportedFeature('The launch type MANAGED_INSTANCES is not supported.');
+  if (!definition.compatibilities.includes(launchType)) {
+    throw invalidParameter(`Task definition does not support launch_type ${launchType}.`);
+  }
+  return launchType;
+}
+
+/** Texts and rule are ECS's: the configuration comes with network mode `awsvpc` and only with it. */
+export function checkNetwork(definition: TaskDefinition, configuration: NetworkConfiguration | undefined): void {
+  const given = configuration?.awsvpcConfiguration !== undefined;
+  if (definition.body.networkMode === 'awsvpc' && !given) {
+    throw invalidParameter("Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+  }
+  if (definition.body.networkMode !== 'awsvpc' && given) {
+    throw invalidParameter('Network Configuration is not valid for the given networkMode of this task definition.');
+  }
+}
+
+export function checkPlacement(
+  constraints: readonly PlacementConstraint[],
+  strategies: readonly PlacementStrategy[],
+): void {
+  for (const { type, expression } of constraints) {
+    if (type === undefined) throw invalidParameter('Placement constraint: type is required.');
+    if (type === 'distinctInstance' && expression !== undefined && expression !== '') {
+      throw invalidParameter('Placement constraint: distinctInstance takes no expression.');
+    }
+    if (type === 'memberOf') checkExpression(expression ?? '');
+  }
+  for (const { type, field = '' } of strategies) {
+    if (type === undefined) throw invalidParameter('Placement strategy: type is required.');
+    if (type === 'binpack' && !/^(cpu|memory)$/i.test(field)) {
+      throw invalidParameter(`Placement strategy: binpack takes field cpu or memory, not '${field}'.`);
+    }
+    if (type === 'spread' && !/^(instanceId|host|attribute:.+)$/.test(field)) {
+      throw invalidParameter(
+        `Placement strategy: spread takes field instanceId, host or attribute:<name>, not '${field}'.`,
+      );
+    }
+  }
+}
+
+/** Throws InvalidParameterException unless it is an expression of the cluster query language. */
+export function checkExpression(expression: string): void {
+  const parsed = parseQuery(expression);
+  if (!parsed.ok) {
+    throw invalidParameter(`Invalid placement expression at character ${parsed.position}: ${parsed.message}.`);
+  }
+}
+
+export function refuseExecuteCommand(enable: boolean | undefined): void {
+  if (enable === true) throw unsupportedFeature('ECS Exec (enableExecuteCommand) is not supported yet.');
+}
+
+export function checkOverrides(definition: TaskDefinition, overrides: TaskOverride): void {
+  const names = new Set(definition.body.containerDefinitions.map((container) => container.name));
+  for (const { name = '' } of overrides.containerOverrides ?? []) {
+    if (!names.has(name)) {
+      throw invalidParameter(`Override for container named ${name} is not a container in the TaskDefinition.`);
+    }
+  }
+  if (overrides.cpu !== undefined && parseTaskCpu(overrides.cpu) === undefined) {
+    throw clientException(`Invalid 'cpu' setting for task: '${overrides.cpu}'.`);
+  }
+  if (overrides.memory !== undefined && parseTaskMemory(overrides.memory) === undefined) {
+    throw clientException(`Invalid 'memory' setting for task: '${overrides.memory}'.`);
+  }
+  const unheard = (['executionRoleArn', 'inferenceAcceleratorOverrides', 'ephemeralStorage'] as const).find(
+    (name) => overrides[name] !== undefined,
+  );
+  if (unheard !== undefined) throw unsupportedFeature(`The override ${unheard} is not supported yet.`);
+}
+
+/** The definition with what the overrides ask of a host besides, so that placement refuses what the agents do not carry out. */
+export function withOverriddenNeeds(definition: TaskDefinition, overrides: TaskOverride): TaskDefinition {
+  const { taskRoleArn, cpu, containerOverrides = [] } = overrides;
+  const containerDefinitions = definition.body.containerDefinitions.map((container): ContainerDefinition => {
+    const override = containerOverrides.find((each) => each.name === container.name);
+    return {
+      ...container,
+      ...(override?.environmentFiles === undefined ? {} : { environmentFiles: override.environmentFiles }),
+      ...(override?.resourceRequirements === undefined ? {} : { resourceRequirements: override.resourceRequirements }),
+    };
+  });
+  const body = {
+    ...definition.body,
+    containerDefinitions,
+    ...(taskRoleArn === undefined ? {} : { taskRoleArn }),
+    ...(cpu === undefined ? {} : { cpu }),
+  };
+  return { ...definition, requiresAttributes: requiredAttributes(body) };
+}

@@ -1,0 +1,253 @@
+/** CreateService, UpdateService, DescribeServices, ListServices, DeleteService. What follows from a row is the reconciler's work. */
+import { serviceArn } from '#model/arn.ts';
+import type { Failure } from '#model/placement.ts';
+import type { Service } from '#model/service.ts';
+import {
+  invalidParameter,
+  serviceAlreadyExists,
+  serviceNotActive,
+  serviceNotFound,
+  serviceScaledAboveZero,
+  unsupportedFeature,
+} from '#protocol/ecs/errors.ts';
+import type { InputOf } from '#protocol/ecs/operations.ts';
+import { renderService, type TaskCounts } from '#protocol/ecs/render-service.ts';
+import { deploymentStartingFields, withNewDeployment } from '../deployments/new-deployment.ts';
+import type { StoreTransaction } from '../store/store.ts';
+import type { HandlerContext, Handlers } from './handler.ts';
+import { canonicalJson, idempotently } from './idempotency.ts';
+import { chosenLaunchType, definitionToRun } from './launch-checks.ts';
+import { activeCluster, activeService, findDefinition, findService, readableClusterName } from './lookups.ts';
+import { paged } from './paging.ts';
+import { checkServiceSettings, initialDeploymentConfiguration, withSettings } from './service-settings.ts';
+
+const listPageSize = 10;
+
+export const serviceHandlers: Handlers<
+  'CreateService' | 'UpdateService' | 'DescribeServices' | 'ListServices' | 'DeleteService'
+> = {
+  async CreateService(context, input) {
+    const { store, realm, clock } = context;
+    const { clientToken, schedulingStrategy = 'REPLICA' } = input;
+    checkServiceSettings(input, schedulingStrategy);
+    if (schedulingStrategy === 'REPLICA' && input.desiredCount === undefined) {
+      throw invalidParameter('desiredCount: is required for the scheduling strategy REPLICA');
+    }
+    return store.write(async (tx) => {
+      const { clusterName } = await activeCluster(tx, realm, input.cluster);
+      const scope = `CreateService ${clusterName}`;
+      return idempotently(
+        tx,
+        { scope, clientToken, input, now: clock.now() },
+        {
+          async perform() {
+            const service = await create(tx, context, clusterName, input);
+            return { answer: await answer(tx, context, service), resources: [service.serviceArn] };
+          },
+          async replay([made = '']) {
+            const service = await findService(tx, realm, { clusterName, reference: made });
+            if (service === undefined) throw serviceNotFound();
+            return answer(tx, context, service);
+          },
+        },
+      );
+    });
+  },
+
+  async UpdateService(context, input) {
+    const { store, realm } = context;
+    return store.write(async (tx) => {
+      const { clusterName } = await activeCluster(tx, realm, input.cluster);
+      const before = await activeService(tx, realm, { clusterName, reference: input.service });
+      const service = await update(tx, context, before, input);
+      if (canonicalJson(service) !== canonicalJson(before)) await tx.services.put(service);
+      return answer(tx, context, service);
+    });
+  },
+
+  async DescribeServices(context, { cluster: reference, services: references, include = [] }) {
+    const { store, realm } = context;
+    return store.read(async (tx) => {
+      const clusterName = await readableClusterName(tx, realm, reference);
+      const services: object[] = [];
+      const failures: Failure[] = [];
+      for (const each of new Set(references)) {
+        const service = await findService(tx, realm, { clusterName, reference: each });
+        if (service !== undefined) {
+          services.push(renderService(service, { realm, counts: await taskCounts(tx, service), include }));
+        } else {
+          const arn = each.startsWith('arn:') ? each : serviceArn(realm, clusterName, each);
+          failures.push({ arn, reason: 'MISSING' });
+        }
+      }
+      return { services, failures };
+    });
+  },
+
+  async ListServices({ store, realm }, input) {
+    const { launchType, schedulingStrategy, resourceManagementType } = input;
+    return store.read(async (tx) => {
+      const { clusterName } = await activeCluster(tx, realm, input.cluster);
+      if (launchType === 'MANAGED_INSTANCES' || resourceManagementType === 'ECS') return { serviceArns: [] };
+      const filter = {
+        clusterName,
+        statuses: ['ACTIVE', 'DRAINING'] as const,
+        ...(launchType === undefined ? {} : { launchType }),
+        ...(schedulingStrategy === undefined ? {} : { schedulingStrategy }),
+      };
+      const { items, token } = await paged(
+        { maxResults: listPageSize, ...input },
+        { operation: 'ListServices', ...filter },
+        (page) => tx.services.list(filter, page),
+      );
+      return { serviceArns: items.map((service) => service.serviceArn), ...token };
+    });
+  },
+
+  async DeleteService(context, { cluster: reference, service: serviceReference, force = false }) {
+    const { store, realm } = context;
+    return store.write(async (tx) => {
+      const { clusterName } = await activeCluster(tx, realm, reference);
+      const service = await findService(tx, realm, { clusterName, reference: serviceReference });
+      if (service === undefined) throw serviceNotFound();
+      if (service.status === 'INACTIVE') throw serviceNotActive();
+      if (service.status === 'DRAINING') return answer(tx, context, service);
+      const scaledUp = service.schedulingStrategy === 'REPLICA' && service.desiredCount > 0;
+      if (scaledUp && !force) throw serviceScaledAboveZero();
+      const draining: Service = { ...withDesiredCount(service, 0), status: 'DRAINING' };
+      await tx.services.put(draining);
+      return answer(tx, context, draining);
+    });
+  },
+};
+
+/** The new service, or the one that is there when it was asked for in the same way. */
+async function create(
+  tx: StoreTransaction,
+  context: HandlerContext,
+  clusterName: string,
+  input: InputOf<'CreateService'>,
+): Promise<Service> {
+  const { clock, random } = context;
+  const existing = await tx.services.get(clusterName, input.serviceName);
+  if (existing?.status === 'DRAINING') throw invalidParameter('Unable to Start a service that is still Draining.');
+  const wanted = await newService(tx, context, clusterName, input);
+  if (existing?.status === 'ACTIVE') {
+    if (!sameSettings(existing, wanted)) throw serviceAlreadyExists();
+    return existing;
+  }
+  const service = withNewDeployment(wanted, { now: clock.now(), random });
+  await tx.services.put(service);
+  return service;
+}
+
+async function newService(
+  tx: StoreTransaction,
+  { realm, clock, principal }: HandlerContext,
+  clusterName: string,
+  input: InputOf<'CreateService'>,
+): Promise<Service> {
+  const { serviceName, schedulingStrategy = 'REPLICA', tags = [] } = input;
+  if (input.taskDefinition === undefined) throw invalidParameter('taskDefinition: is required');
+  const definition = await definitionToRun(tx, realm, input.taskDefinition);
+  const blank: Service = {
+    serviceArn: serviceArn(realm, clusterName, serviceName),
+    serviceName,
+    clusterName,
+    status: 'ACTIVE',
+    schedulingStrategy,
+    desiredCount: 0,
+    taskDefinitionArn: definition.taskDefinitionArn,
+    launchType: chosenLaunchType(input, definition),
+    deploymentController: 'ECS',
+    deploymentConfiguration: initialDeploymentConfiguration(schedulingStrategy),
+    deployments: [],
+    events: [],
+    placementConstraints: [],
+    placementStrategy: [],
+    enableExecuteCommand: false,
+    enableECSManagedTags: false,
+    propagateTags: 'NONE',
+    availabilityZoneRebalancing: 'DISABLED',
+    kept: {},
+    createdAt: clock.now(),
+    createdBy: principal.arn,
+    tags,
+  };
+  return withSettings(blank, input, definition);
+}
+
+/** Whether two services promise the same: what ECS calls an idempotent creation. */
+function sameSettings(a: Service, b: Service): boolean {
+  return canonicalJson(promised(a)) === canonicalJson(promised(b));
+}
+
+/** The settings, without what time and the scheduler make of them. */
+function promised(service: Service): object {
+  const desiredCount = service.schedulingStrategy === 'DAEMON' ? 0 : service.desiredCount;
+  return { ...service, desiredCount, deployments: [], events: [], createdAt: 0, createdBy: '' };
+}
+
+async function update(
+  tx: StoreTransaction,
+  { realm, clock, random }: HandlerContext,
+  before: Service,
+  input: InputOf<'UpdateService'>,
+): Promise<Service> {
+  checkServiceSettings(input, before.schedulingStrategy);
+  if ((input.capacityProviderStrategy ?? []).length > 0) {
+    throw unsupportedFeature('Capacity provider strategies are not supported yet.');
+  }
+  const definition =
+    input.taskDefinition === undefined
+      ? await findDefinition(tx, realm, before.taskDefinitionArn)
+      : await definitionToRun(tx, realm, input.taskDefinition);
+  if (definition === undefined)
+    throw invalidParameter(`The task definition ${before.taskDefinitionArn} does not exist any more.`);
+  chosenLaunchType({ launchType: before.launchType }, definition);
+  const now = clock.now();
+  const after = withSettings(before, input, definition);
+  if (input.forceNewDeployment === true || deploys(before, after)) return withNewDeployment(after, { now, random });
+  return after.desiredCount === before.desiredCount ? after : withDesiredCount(after, after.desiredCount, now);
+}
+
+/** Whether anything changed that tasks are made from. */
+function deploys(before: Service, after: Service): boolean {
+  return canonicalJson(deployedParts(before)) !== canonicalJson(deployedParts(after));
+}
+
+function deployedParts({ taskDefinitionArn, networkConfiguration, kept }: Service): unknown[] {
+  return [taskDefinitionArn, networkConfiguration, ...deploymentStartingFields.map((field) => kept[field])];
+}
+
+/** Scaling is no new deployment: the current one takes the new count. */
+function withDesiredCount(service: Service, desiredCount: number, now?: number): Service {
+  return {
+    ...service,
+    desiredCount,
+    deployments: service.deployments.map((deployment) =>
+      deployment.status === 'PRIMARY'
+        ? { ...deployment, desiredCount, updatedAt: now ?? deployment.updatedAt }
+        : deployment,
+    ),
+  };
+}
+
+async function answer(tx: StoreTransaction, { realm }: HandlerContext, service: Service): Promise<object> {
+  return { service: renderService(service, { realm, counts: await taskCounts(tx, service), include: ['TAGS'] }) };
+}
+
+/** By deployment; what belongs to none that is left is counted under a name of its own, so that the totals are right. */
+async function taskCounts(tx: StoreTransaction, service: Service): Promise<Map<string, TaskCounts>> {
+  const { clusterName, serviceName } = service;
+  const total = await tx.tasks.counts({ clusterName, serviceName });
+  const counts = new Map<string, TaskCounts>();
+  let { running, pending } = total;
+  for (const { id } of service.deployments) {
+    const ofDeployment = await tx.tasks.counts({ clusterName, serviceName, startedBy: id });
+    counts.set(id, ofDeployment);
+    running -= ofDeployment.running;
+    pending -= ofDeployment.pending;
+  }
+  return counts.set('others', { running, pending });
+}
