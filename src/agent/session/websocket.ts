@@ -53,8 +53,8 @@ function refusal(status: number): ConnectError {
 
 function attach(webSocket: WebSocket, handlers: LinkHandlers): void {
   webSocket.on('message', (data, isBinary) => {
-    if (isBinary) webSocket.close(closeCodes.invalidMessage, 'messages are text');
-    else handlers.message(String(data));
+    if (isBinary || !Buffer.isBuffer(data)) webSocket.close(closeCodes.invalidMessage, 'messages are text');
+    else handlers.message(data.toString());
   });
   webSocket.on('close', (code, reason) => handlers.closed(code, String(reason)));
 }

@@ -36,7 +36,8 @@ export class LogsError extends Error {
   }
 }
 
-const windowEntries = 512;
+/** An agent sends entries of at most 16 KiB, so a window never fills the buffer of a link. */
+const windowEntries = 256;
 const maximumStreams = 256;
 
 export interface LogStream {

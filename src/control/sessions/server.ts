@@ -123,8 +123,8 @@ function connect(webSocket: WebSocket, accept: (link: Link) => LinkHandlers, log
     terminate: () => webSocket.terminate(),
   });
   webSocket.on('message', (data, isBinary) => {
-    if (isBinary) webSocket.close(closeCodes.invalidMessage, 'messages are text');
-    else handlers.message(String(data));
+    if (isBinary || !Buffer.isBuffer(data)) webSocket.close(closeCodes.invalidMessage, 'messages are text');
+    else handlers.message(data.toString());
   });
   webSocket.on('error', (error) => logger.warn({ error }, 'a WebSocket failed'));
   webSocket.on('close', (code, reason) => handlers.closed(code, String(reason)));

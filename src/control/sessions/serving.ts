@@ -4,6 +4,7 @@
  * which they came, and passes over the line of assignments, one at a time, which the registry's queue runs and repeats when they fail.
  */
 import type { Clock } from '#lib/clock.ts';
+import { startHeartbeat } from '#lib/heartbeat.ts';
 import type { Logger } from '#lib/logger.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import type {
@@ -19,7 +20,6 @@ import type { Store } from '../store/store.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { lineOfHello, planOutgoing, readLine, type AssignmentLine, type DefinitionReader } from './assignments.ts';
 import { writeConnectivity } from './connectivity.ts';
-import { startHeartbeat } from './heartbeat.ts';
 import { createLogStreams, LogsError, type LogStream } from './logs.ts';
 import { healthOf } from './registration.ts';
 import { writeStateChanges } from './state-changes.ts';

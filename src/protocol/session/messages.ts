@@ -162,7 +162,8 @@ export type Welcome = z.infer<typeof Welcome>;
 export const CompleteSet = z.object({
   type: z.literal('completeSet'),
   number: lineNumber,
-  tasks: z.array(z.object({ taskArn: arn, desiredStatus })).max(20_000),
+  /** `stateChangeNumber`: the agent's highest state change that the task's row reflects; too low or too high after a restore. */
+  tasks: z.array(z.object({ taskArn: arn, desiredStatus, stateChangeNumber: lineNumber })).max(20_000),
 });
 export type CompleteSet = z.infer<typeof CompleteSet>;
 

@@ -1,8 +1,8 @@
 /**
  * Says that this side lives once an interval, and notices when the other side does not. Silence is counted in intervals, not by the wall
- * clock, so that neither a clock jump nor a paused process makes a living peer look dead at once (S10).
+ * clock, so that neither a clock jump nor a paused process makes a living peer look dead at once.
  */
-import type { Clock, Timer } from '#lib/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /** After so many intervals without any message the other side is dead. */
 const silentIntervals = 3;

@@ -1,0 +1,289 @@
+/**
+ * The agent's session with control, through all its reconnects. Phases, each owning its resources: waiting (a timer), connecting and greeting (an
+ * attempt and a deadline), serving (heartbeat, outbox, questions, log streams), stopped. Nothing that happens here touches a container: losing the
+ * session changes nothing on the host (S9). What follows an end is decided in reconnect.ts.
+ */
+import { deadline, type Clock, type Timer } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
+import { startHeartbeat, type Heartbeat } from '#lib/heartbeat.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Random } from '#lib/random.ts';
+import { closeCodes, fitReason } from '#protocol/session/close-codes.ts';
+import type { Link, LinkHandlers } from '#protocol/session/link.ts';
+import {
+  maximumMessageBytes,
+  parseControlMessage,
+  type AgentMessage,
+  type ControlMessage,
+  type Hello,
+  type Welcome,
+} from '#protocol/session/messages.ts';
+import { ConnectError, type Connector } from './connector.ts';
+import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
+import { createLogStreams, type LogSource } from './log-streams.ts';
+import { createOutbox } from './outbox.ts';
+import { nextTry } from './reconnect.ts';
+import { respond, type ResponderContext } from './responders.ts';
+import type { SessionState } from './session-state.ts';
+import { createStopQuestions } from './stop-questions.ts';
+
+const connectLimitMs = 30_000;
+const welcomeLimitMs = 10_000;
+/** Bytes that may wait for a slow link: two of the longest messages. */
+const maximumBufferedBytes = 2 * maximumMessageBytes;
+
+export interface SessionOptions {
+  readonly connect: Connector;
+  readonly state: SessionState;
+  readonly cluster: string;
+  /** New for each start of the process, e.g. a UUID. */
+  readonly incarnation: string;
+  /** Asked at each attempt. A rejection is an attempt that failed. */
+  host(): Promise<HostFacts>;
+  /** Asked at each heartbeat. */
+  health(): Hello['health'];
+  readonly logs: LogSource;
+  /** These tasks are new or shall stop; all of it is saved. Must not throw. */
+  onAssigned(taskArns: readonly string[]): void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export type ConnectionState =
+  | { readonly name: 'stopped'; readonly reason: string }
+  | { readonly name: 'waiting'; readonly until: number; readonly attempt: number; readonly because: string }
+  | { readonly name: 'connecting'; readonly attempt: number }
+  | { readonly name: 'greeting'; readonly attempt: number }
+  | { readonly name: 'serving'; readonly since: number; readonly containerInstanceArn: string };
+
+export interface AgentSession {
+  start(): void;
+  /** Ends the session in order; no reconnect follows. */
+  stop(): void;
+  /** The journal holds new state changes. */
+  stateChanged(): void;
+  readonly state: ConnectionState;
+}
+
+interface Serving {
+  readonly context: ResponderContext;
+  readonly heartbeat: Heartbeat;
+  dispose(): void;
+}
+
+type Phase =
+  | { readonly name: 'stopped'; readonly reason: string }
+  | {
+      readonly name: 'waiting';
+      readonly until: number;
+      readonly attempt: number;
+      readonly because: string;
+      readonly timer: Timer;
+    }
+  | { readonly name: 'connecting'; readonly attempt: number; readonly abort: AbortController }
+  | {
+      readonly name: 'greeting';
+      readonly attempt: number;
+      readonly abort: AbortController;
+      readonly link: Link;
+      readonly timer: Timer;
+    }
+  | {
+      readonly name: 'serving';
+      readonly attempt: number;
+      readonly abort: AbortController;
+      readonly link: Link;
+      readonly since: number;
+      readonly containerInstanceArn: string;
+      readonly serving: Serving;
+    };
+
+export function createSession(options: SessionOptions): AgentSession {
+  const { state, clock, random } = options;
+  const logger = options.logger.child({ part: 'session' });
+  let phase: Phase = { name: 'stopped', reason: 'not started' };
+
+  /** Lets go of everything the phase owns. Events of an attempt that is over are ignored: its signal is aborted. */
+  function leave(): void {
+    if (phase.name === 'waiting' || phase.name === 'greeting') phase.timer.cancel();
+    if (phase.name === 'serving') phase.serving.dispose();
+    if ('abort' in phase) phase.abort.abort();
+  }
+
+  async function connect(attempt: number): Promise<void> {
+    const abort = new AbortController();
+    phase = { name: 'connecting', attempt, abort };
+    try {
+      const host = await deadline(clock, connectLimitMs, 'looking at the host', options.host());
+      const link = await deadline(clock, connectLimitMs, 'connecting', openLink(abort.signal));
+      if (!abort.signal.aborted) greet(link, host, abort, attempt);
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      const because = messageOf(error);
+      if (error instanceof ConnectError) afterEnd(because, error.code);
+      else afterEnd(because);
+    }
+  }
+
+  async function openLink(signal: AbortSignal): Promise<Link> {
+    const handlers: LinkHandlers = {
+      message: (text) => void (signal.aborted || receive(text)),
+      closed: (code, reason) => void (signal.aborted || afterEnd(`control closed: ${reason || code}`, code)),
+    };
+    const link = await options.connect(handlers, signal);
+    if (signal.aborted) link.terminate();
+    return link;
+  }
+
+  function greet(link: Link, host: HostFacts, abort: AbortController, attempt: number): void {
+    const timer = clock.after(welcomeLimitMs, () => end(closeCodes.heartbeatTimeout, 'no welcome in time'));
+    phase = { name: 'greeting', attempt, abort, link, timer };
+    guarded(() => {
+      const { cluster, incarnation } = options;
+      link.send(JSON.stringify(makeHello({ cluster, incarnation, host, health: options.health(), state })));
+    });
+  }
+
+  function receive(text: string): void {
+    if (Buffer.byteLength(text) > maximumMessageBytes) {
+      end(closeCodes.tooLarge, `a message has at most ${maximumMessageBytes} bytes`);
+      return;
+    }
+    const parsed = parseControlMessage(text);
+    if (!parsed.ok) {
+      end(closeCodes.invalidMessage, parsed.problem);
+      return;
+    }
+    guarded(() => dispatch(parsed.message));
+  }
+
+  function dispatch(message: ControlMessage): void {
+    if (phase.name === 'serving') {
+      phase.serving.heartbeat.heard();
+      respond(message, phase.serving.context);
+      return;
+    }
+    if (phase.name !== 'greeting') return;
+    const greeting = readGreeting(message);
+    if (greeting.kind === 'refused') end(greeting.code, greeting.reason);
+    else serve(greeting.welcome);
+  }
+
+  function serve(welcome: Welcome): void {
+    if (phase.name !== 'greeting') return;
+    const { containerInstanceArn, cluster, region, accountId } = welcome;
+    state.saveRegistration({ containerInstanceArn, cluster, region, accountId });
+    phase.timer.cancel();
+    const { attempt, abort, link } = phase;
+    const serving = createServing(welcome);
+    phase = { name: 'serving', attempt, abort, link, since: clock.now(), containerInstanceArn, serving };
+    logger.info({ containerInstanceArn, session: welcome.sessionId }, 'session opened');
+    serving.context.outbox.wake();
+  }
+
+  function createServing(welcome: Welcome): Serving {
+    const questions = createStopQuestions(clock, send);
+    const logs = createLogStreams({ source: options.logs, clock, send });
+    const outbox = createOutbox({ state, clock, logger, send, onFailure: fail });
+    const heartbeat = startHeartbeat({
+      clock,
+      intervalMs: welcome.heartbeatIntervalMs,
+      beat: () => send({ type: 'heartbeat', sentAt: clock.now(), health: options.health() }),
+      onSilence: giveUp,
+    });
+    return {
+      heartbeat,
+      context: { state, outbox, questions, logs, logger, send, onAssigned: options.onAssigned },
+      dispose() {
+        heartbeat.stop();
+        outbox.dispose();
+        questions.dispose();
+        logs.dispose();
+      },
+    };
+  }
+
+  function send(message: AgentMessage): void {
+    if (phase.name !== 'serving') return;
+    phase.link.send(JSON.stringify(message));
+    if (phase.link.bufferedBytes > maximumBufferedBytes) end(closeCodes.slowReader, 'control reads too slowly');
+  }
+
+  /** Runs what may throw because the journal cannot be read or written. */
+  function guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function fail(error: unknown): void {
+    logger.error({ error }, 'the session could not do its part');
+    end(closeCodes.internalError, messageOf(error));
+  }
+
+  function end(code: number, reason: string): void {
+    if (phase.name !== 'greeting' && phase.name !== 'serving') return;
+    const { link } = phase;
+    afterEnd(reason, code);
+    link.close(code, fitReason(reason));
+  }
+
+  function giveUp(): void {
+    if (phase.name !== 'serving') return;
+    const { link } = phase;
+    afterEnd('control is silent');
+    link.terminate();
+  }
+
+  function afterEnd(because: string, code?: number): void {
+    if (!('abort' in phase)) return;
+    leave();
+    const servedMs = phase.name === 'serving' ? clock.now() - phase.since : 0;
+    const next = nextTry({ ...(code === undefined ? {} : { code }), servedMs, attempt: phase.attempt }, random);
+    if (next.kind === 'never') {
+      logger.error({ because, code }, next.advice);
+      phase = { name: 'stopped', reason: next.advice };
+      return;
+    }
+    logger.warn({ because, code, afterMs: next.afterMs }, 'no session with control; trying again');
+    const { attempt, afterMs } = next;
+    const timer = clock.after(afterMs, () => void connect(attempt));
+    phase = { name: 'waiting', until: clock.now() + afterMs, attempt, because, timer };
+  }
+
+  return {
+    start() {
+      if (phase.name === 'stopped') void connect(0);
+    },
+    stop() {
+      const link = 'link' in phase ? phase.link : undefined;
+      leave();
+      phase = { name: 'stopped', reason: 'stopped' };
+      link?.close(closeCodes.goingAway, 'the agent is going down');
+    },
+    stateChanged() {
+      const { serving } = phase.name === 'serving' ? phase : {};
+      if (serving !== undefined) guarded(() => serving.context.outbox.wake());
+    },
+    get state() {
+      return stateOf(phase);
+    },
+  };
+}
+
+function stateOf(phase: Phase): ConnectionState {
+  switch (phase.name) {
+    case 'stopped':
+      return { name: 'stopped', reason: phase.reason };
+    case 'waiting':
+      return { name: 'waiting', until: phase.until, attempt: phase.attempt, because: phase.because };
+    case 'connecting':
+    case 'greeting':
+      return { name: phase.name, attempt: phase.attempt };
+    case 'serving':
+      return { name: 'serving', since: phase.since, containerInstanceArn: phase.containerInstanceArn };
+  }
+}
