@@ -5,7 +5,7 @@
  *
  * Changes are announced to the listeners of this process only. Those of other replicas are found by the slow full passes.
  */
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { HandleEmptyInListsPlugin, Kysely, PostgresDialect, replaceWithNoncontingentExpression, sql } from 'kysely';
 import { Pool, types } from 'pg';
 import { fullJitter } from '#lib/backoff.ts';
 import { systemClock, type Clock } from '#lib/clock.ts';
@@ -61,7 +61,11 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     types: { getTypeParser },
   });
   pool.on('error', (error) => logger.warn({ error, database: where }, 'an idle database connection was lost'));
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Database>({
+    dialect: new PostgresDialect({ pool }),
+    // Unlike SQLite, PostgreSQL takes `in ()` for a syntax error.
+    plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
+  });
   await prepare(db, where, options.migrations);
 
   async function writeOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {

@@ -28,7 +28,7 @@ const lockRetryMs = 10;
 const busyTimeoutMs = 250;
 
 /** SQLite's primary result codes. */
-export const sqliteCodes = { busy: 5, corrupt: 11, cannotOpen: 14, notADatabase: 26 } as const;
+export const sqliteCodes = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
 
 /** The primary result code of the error of node:sqlite that this error is or was caused by; undefined when there is none. */
 export function sqliteCodeOf(error: unknown): number | undefined {
