@@ -69,6 +69,7 @@ export interface ImageDescription {
   digest?: string;
   sizeBytes: number;
   createdAt: number;
+  labels?: Readonly<Record<string, string>>;
 }
 
 export type EngineEvent = {

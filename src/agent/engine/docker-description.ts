@@ -40,6 +40,7 @@ const Image = z.object({
   Size: z.number(),
   Created: z.string().nullish(),
   RepoDigests: z.array(z.string()).nullish(),
+  Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
 });
 
 /** `reference` chooses among the digests of an image that has several names. Throws a ZodError like `descriptionOf`. */
@@ -50,6 +51,7 @@ export function imageDescriptionOf(body: unknown, reference: string): ImageDescr
     id: image.Id,
     sizeBytes: image.Size,
     createdAt: parseIsoTime(image.Created ?? '') ?? 0,
+    labels: image.Config?.Labels ?? {},
     ...(digest !== undefined && { digest }),
   };
 }

@@ -1,0 +1,30 @@
+/** Whether to ask the registry for an image: ECS_IMAGE_PULL_BEHAVIOR as a pure decision. docs: ECS agent configuration. */
+
+export const pullBehaviours = ['default', 'always', 'once', 'prefer-cached'] as const;
+export type PullBehaviour = (typeof pullBehaviours)[number];
+
+/** `made-here` has no digest of any registry: it was built, loaded or imported on this host. */
+export type LocalCopy = 'none' | 'from-registry' | 'made-here';
+
+export interface PullPlan {
+  /** `no`: run the local copy. `try`: a failure leaves the local copy. `must`: a failure is the container's failure. */
+  pull: 'no' | 'try' | 'must';
+}
+
+/**
+ * `default` asks the registry each time and falls back to the local copy. An image that was made here is the exception: its name would
+ * mean a stranger's image at Docker Hub, or nothing, so it runs as it is; `always` asks even then.
+ */
+export function planPull(behaviour: PullBehaviour, local: LocalCopy, pulledBefore: boolean): PullPlan {
+  switch (behaviour) {
+    case 'default':
+      if (local === 'none') return { pull: 'must' };
+      return { pull: local === 'made-here' ? 'no' : 'try' };
+    case 'always':
+      return { pull: 'must' };
+    case 'once':
+      return { pull: pulledBefore && local !== 'none' ? 'no' : 'must' };
+    case 'prefer-cached':
+      return { pull: local === 'none' ? 'must' : 'no' };
+  }
+}
