@@ -30,11 +30,8 @@ export interface TaskAssignment {
   overrides: TaskOverride;
 }
 
-/** The stop codes an agent may report. */
-export type AgentStopCode = Exclude<StopCode, 'SpotInterruption' | 'TerminationNotice'>;
-
 export interface StopCause {
-  stopCode: AgentStopCode;
+  stopCode: StopCode;
   reason: string;
 }
 
@@ -171,4 +168,10 @@ export function taskHasStopped(task: AgentTask): boolean {
 /** Whether the task is on its way to its end, or there. */
 export function isStopping(task: AgentTask): boolean {
   return task.stop !== undefined;
+}
+
+/** Control's wish that it stops. `cause` becomes the task's unless it was ending already; an ended task never changes. */
+export function withStopWanted(task: AgentTask, assignmentNumber: number, cause: StopCause): AgentTask {
+  if (task.desiredStatus === 'STOPPED' || taskHasStopped(task)) return task;
+  return { ...task, desiredStatus: 'STOPPED', assignmentNumber, stop: task.stop ?? cause };
 }

@@ -9,6 +9,7 @@ import {
   containerNamed,
   definitionOf,
   withContainer,
+  withStopWanted,
   type AgentContainer,
   type AgentTask,
   type ContainerPhase,
@@ -48,13 +49,7 @@ export function applyFact(task: AgentTask, fact: TaskFact, now: number): AgentTa
 function change(task: AgentTask, fact: TaskFact, now: number): AgentTask {
   switch (fact.kind) {
     case 'stopWanted':
-      if (task.desiredStatus === 'STOPPED' || task.stoppedAt !== undefined) return task;
-      return {
-        ...task,
-        desiredStatus: 'STOPPED',
-        assignmentNumber: fact.assignmentNumber,
-        stop: task.stop ?? fact.cause,
-      };
+      return withStopWanted(task, fact.assignmentNumber, fact.cause);
     case 'refused':
       return task.stop === undefined ? { ...task, stop: fact.cause } : task;
     case 'pullStarted':
@@ -174,7 +169,8 @@ function observedEnded(
 ): AgentContainer {
   const { phase } = container;
   if (phase.name === 'STOPPED') return container;
-  if (phase.name === 'RUNNING' && phase.restartDue) return container;
+  // The end that made the restart due is told again; one with a later start is a new end.
+  if (phase.name === 'RUNNING' && phase.restartDue && (observation.startedAt ?? 0) <= phase.startedAt) return container;
   const startedAt = observation.startedAt ?? (phase.name === 'RUNNING' ? phase.startedAt : undefined);
   if (phase.name === 'RUNNING' && task.stop === undefined) {
     const { exitCode } = observation;

@@ -1,7 +1,13 @@
 /** A task as it is reported: one whole snapshot, in which a later one says everything an earlier one said. */
 import { isEssential } from '#model/container-definition.ts';
-import { taskHealth, type ContainerStatus, type HealthStatus, type NetworkBinding } from '#model/task.ts';
-import { definitionOf, type AgentContainer, type AgentStopCode, type AgentTask } from './agent-task.ts';
+import {
+  taskHealth,
+  type ContainerStatus,
+  type HealthStatus,
+  type NetworkBinding,
+  type StopCode,
+} from '#model/task.ts';
+import { definitionOf, type AgentContainer, type AgentTask } from './agent-task.ts';
 import { clipReason } from './stop-reason.ts';
 
 export type ReportedTaskStatus = 'PENDING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
@@ -23,7 +29,7 @@ export interface TaskSnapshot {
   lastStatus: ReportedTaskStatus;
   healthStatus: HealthStatus;
   containers: ContainerSnapshot[];
-  stopCode?: AgentStopCode;
+  stopCode?: StopCode;
   stoppedReason?: string;
   pullStartedAt?: number;
   pullStoppedAt?: number;

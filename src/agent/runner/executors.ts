@@ -1,0 +1,222 @@
+/**
+ * Carries out the actions that a decision asks for. Every outcome becomes a fact, except that the engine could not be asked: then the step is to be
+ * tried again, and nothing is concluded about the container.
+ */
+import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
+import { messageOf } from '#lib/errors.ts';
+import { EngineError } from '../engine/container-engine.ts';
+import { containerNamed, isStopping, type AgentTask } from '../tasks/agent-task.ts';
+import { containerSpec, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import type { TaskFact } from '../tasks/facts.ts';
+import type { ActionExecutors } from '../tasks/next-actions.ts';
+import type { FailedStep } from '../tasks/stop-reason.ts';
+import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
+
+/** What an executor may ask of and tell its task runner. */
+export interface ExecutionContext {
+  task(): AgentTask;
+  deliver(fact: TaskFact): void;
+  /** Asks the engine what became of a container and delivers the answer. */
+  look(container: string): Promise<void>;
+  signal: AbortSignal;
+}
+
+/** `retry`: not carried out, for this reason; nothing is known. */
+export type Outcome = { kind: 'done' } | { kind: 'retry'; why: string };
+
+const done: Outcome = { kind: 'done' };
+
+/** ecs-agent's: 5 attempts, 1 s to 5 s. */
+const stopAttempts = 5;
+const stopBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 5000, factor: 1.3, jitter: 0.2 };
+/** A start that was given up may still happen; this is how long the container then has to end. */
+const abandonedStopSeconds = 5;
+
+export function createExecutors(
+  dependencies: RunnerDependencies,
+  context: ExecutionContext,
+): ActionExecutors<Promise<Outcome>> {
+  const { engine, images, slots, clock, random, machineId } = dependencies;
+  const { task, deliver, look, signal } = context;
+  const pulls = new Map<string, AbortController>();
+
+  function engineName(container: string): string {
+    const known = containerNamed(task(), container);
+    if (known === undefined) throw new Error(`the task has no container ${container}`);
+    return known.engineName;
+  }
+
+  /** The engine's answer is a failure of the step; no answer is a reason to try again. */
+  function conclude(container: string, step: Exclude<FailedStep, 'volume'>, error: unknown): Outcome {
+    if (!(error instanceof EngineError)) {
+      deliver({ kind: 'failed', container, step, error: { kind: 'internal', message: messageOf(error) } });
+      return done;
+    }
+    if (couldNotAsk(error.kind))
+      return { kind: 'retry', why: `the container engine cannot be reached: ${error.message}` };
+    deliver({ kind: 'failed', container, step, error });
+    return done;
+  }
+
+  async function pull(container: string, image: string): Promise<Outcome> {
+    const controller = new AbortController();
+    pulls.set(container, controller);
+    deliver({ kind: 'pullStarted', container });
+    try {
+      const { digest } = await images.obtain(image, { signal: AbortSignal.any([signal, controller.signal]) });
+      deliver({ kind: 'pulled', container, ...(digest === undefined ? {} : { imageDigest: digest }) });
+      return done;
+    } catch (error) {
+      return controller.signal.aborted ? done : conclude(container, 'pull', error);
+    } finally {
+      pulls.delete(container);
+    }
+  }
+
+  async function launch(container: string): Promise<Outcome> {
+    try {
+      const id = await engine.create(containerSpec(task(), container, machineId), { signal });
+      deliver({ kind: 'created', container, engineId: id });
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === 'name-conflict') return adopt(container, error);
+      return conclude(container, 'create', error);
+    }
+    return isStopping(task()) ? done : start(container);
+  }
+
+  /** The name is taken: by this very container, when an earlier create was not heard of any more; then it is taken over as it is. */
+  async function adopt(container: string, conflict: EngineError): Promise<Outcome> {
+    try {
+      const found = await engine.inspect(engineName(container), { signal });
+      if (found === undefined) return { kind: 'retry', why: conflict.message };
+      const { taskArn } = task().assignment;
+      if (found.labels[taskArnLabel] !== taskArn || found.labels[machineLabel] !== machineId) {
+        return conclude(container, 'create', conflict);
+      }
+      deliver({ kind: 'observed', container, observation: found });
+      return done;
+    } catch (error) {
+      return conclude(container, 'create', error);
+    }
+  }
+
+  async function start(container: string): Promise<Outcome> {
+    try {
+      await engine.start(engineName(container), { signal });
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === 'timeout') await stopAbandoned(container);
+      if (error instanceof EngineError && error.kind === 'not-found') {
+        await look(container);
+        return done;
+      }
+      return conclude(container, 'start', error);
+    }
+    await look(container);
+    return done;
+  }
+
+  /** It might be running, or start any moment: as ECS does, it is stopped before it is called failed. */
+  async function stopAbandoned(container: string): Promise<void> {
+    try {
+      await engine.stop(engineName(container), { timeoutSeconds: abandonedStopSeconds, signal });
+    } catch (error) {
+      dependencies.logger.warn({ error, container }, 'a container whose start took too long could not be stopped');
+    }
+  }
+
+  async function stop(container: string, timeoutSeconds: number): Promise<Outcome> {
+    let lastError: unknown = new EngineError('internal', 'the engine says it stopped, but it runs');
+    for (let attempt = 0; attempt < stopAttempts; attempt++) {
+      if (attempt > 0) await clock.sleep(jittered(stopBackoff, attempt - 1, random), signal);
+      try {
+        await engine.stop(engineName(container), { timeoutSeconds, signal });
+        await look(container);
+        deliver({ kind: 'stoppedAgain', container });
+        if (containerNamed(task(), container)?.phase.name === 'STOPPED') return done;
+      } catch (error) {
+        if (error instanceof EngineError && couldNotAsk(error.kind)) return conclude(container, 'stop', error);
+        if (error instanceof EngineError && error.kind === 'not-found') {
+          await look(container);
+          return done;
+        }
+        lastError = error;
+      }
+    }
+    return declareStopped(container, lastError);
+  }
+
+  /** The engine answers, but cannot end the container: it is declared stopped, with the reason, so that the task can end. */
+  async function declareStopped(container: string, lastError: unknown): Promise<Outcome> {
+    try {
+      await engine.ping({ signal });
+    } catch (error) {
+      return { kind: 'retry', why: `the container engine does not answer: ${messageOf(error)}` };
+    }
+    return conclude(container, 'stop', lastError);
+  }
+
+  async function createVolume(name: string): Promise<Outcome> {
+    const volume = task().volumes.find((candidate) => candidate.name === name);
+    if (volume === undefined) return done;
+    const { engineName: onEngine, driver, driverOptions, labels } = volume;
+    try {
+      const exists = volume.scope === 'shared' && (await engine.inspectVolume(onEngine, { signal })) !== undefined;
+      if (!exists && !volume.provision) {
+        const message = `there is no volume ${onEngine} on this host, and autoprovision is off`;
+        deliver({ kind: 'volumeFailed', volume: name, error: { kind: 'not-found', message } });
+        return done;
+      }
+      if (!exists) {
+        const owner =
+          volume.scope === 'task' ? { [machineLabel]: machineId, [taskArnLabel]: task().assignment.taskArn } : {};
+        await engine.createVolume(
+          { name: onEngine, driver, driverOptions, labels: { ...labels, ...owner } },
+          { signal },
+        );
+      }
+      deliver({ kind: 'volumeCreated', volume: name });
+      return done;
+    } catch (error) {
+      if (error instanceof EngineError && couldNotAsk(error.kind)) return { kind: 'retry', why: error.message };
+      const kind = error instanceof EngineError ? error.kind : 'internal';
+      deliver({ kind: 'volumeFailed', volume: name, error: { kind, message: messageOf(error) } });
+      return done;
+    }
+  }
+
+  return {
+    inspect: async ({ container }) => {
+      await look(container);
+      return done;
+    },
+    pull: ({ container, image }) => pull(container, image),
+    cancelPull: async ({ container }) => {
+      pulls.get(container)?.abort(new Error('the task stops'));
+      return done;
+    },
+    createVolume: ({ volume }) => createVolume(volume),
+    launch: ({ container }) => slots.run(() => launchUnlessStopping(container), signal),
+    start: ({ container }) => slots.run(() => startUnlessStopping(container), signal),
+    stop: ({ container, timeoutSeconds }) => stop(container, timeoutSeconds),
+    async remove({ container }) {
+      await engine.remove(engineName(container), { signal });
+      deliver({ kind: 'removed', container });
+      return done;
+    },
+    async removeVolume({ volume: name }) {
+      const volume = task().volumes.find((candidate) => candidate.name === name);
+      if (volume !== undefined) await engine.removeVolume(volume.engineName, { signal });
+      deliver({ kind: 'volumeRemoved', volume: name });
+      return done;
+    },
+  };
+
+  /** The wait for a slot may have been long. */
+  async function launchUnlessStopping(container: string): Promise<Outcome> {
+    return isStopping(task()) ? done : launch(container);
+  }
+
+  async function startUnlessStopping(container: string): Promise<Outcome> {
+    return isStopping(task()) ? done : start(container);
+  }
+}

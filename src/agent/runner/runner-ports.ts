@@ -1,0 +1,42 @@
+/** What a task runner works with, besides the engine's own port. */
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Random } from '#lib/random.ts';
+import type { Semaphore } from '#lib/semaphore.ts';
+import type { ContainerEngine, EngineErrorKind } from '../engine/container-engine.ts';
+import type { Journal } from '../state/journal.ts';
+import type { HostResources } from './host-resources.ts';
+
+/** Makes an image available on the engine, by the agent's pull behaviour. */
+export interface Images {
+  /** Rejects with an EngineError; `digest` is that of the manifest, where a registry named one. */
+  obtain(reference: string, options: { signal: AbortSignal }): Promise<{ digest?: string }>;
+}
+
+export interface RunnerSettings {
+  /** Seconds a container gets between the stop signal and SIGKILL unless its definition says. */
+  defaultStopTimeout: number;
+  /** How long what is left of an ended task is kept, from its end. */
+  cleanupWaitMs: number;
+}
+
+export interface RunnerDependencies {
+  engine: ContainerEngine;
+  images: Images;
+  journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;
+  resources: HostResources;
+  /** Creating and starting happens within these: an engine gets slower, not faster, when many are asked for at once. */
+  slots: Semaphore;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  machineId: string;
+  settings: RunnerSettings;
+}
+
+/** These say that the engine could not be asked: nothing is known of the container, and the step is tried again. */
+const unaskedKinds: readonly EngineErrorKind[] = ['unreachable', 'aborted'];
+
+export function couldNotAsk(kind: EngineErrorKind): boolean {
+  return unaskedKinds.includes(kind);
+}

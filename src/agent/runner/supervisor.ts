@@ -1,0 +1,172 @@
+/**
+ * Owns the task runners. Order at the start: the engine's event stream first, so that nothing is missed; then every container that may exist is
+ * looked at and states are corrected; only then is anything new admitted. Afterwards events, and a slow full look that repairs what they missed.
+ * An engine that does not answer changes nothing here: runners wait, with that as their reason.
+ */
+import { createBackground } from '#lib/background.ts';
+import type { Timer } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
+import { int } from '#lib/random.ts';
+import { createSemaphore } from '#lib/semaphore.ts';
+import type { EngineEvent } from '../engine/container-engine.ts';
+import type { Journal } from '../state/journal.ts';
+import { taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
+import { containerNameLabel, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import { followEngineEvents } from './engine-events.ts';
+import { createHostResources, type HostCapacity } from './host-resources.ts';
+import { removeOrphans } from './orphans.ts';
+import type { RunnerDependencies } from './runner-ports.ts';
+import { createTaskRunner, type TaskRunner } from './task-runner.ts';
+
+export interface SupervisorOptions extends Omit<RunnerDependencies, 'journal' | 'resources' | 'slots'> {
+  journal: Journal;
+  capacity: HostCapacity;
+  /** How many containers are created or started at once. */
+  engineConcurrency: number;
+}
+
+export interface Supervisor {
+  start(): void;
+  /** Ends the agent's work; no container is touched. Resolves when nothing is under way. */
+  stop(): Promise<void>;
+  /** Control has sent its complete set and had its questions answered: what nobody knows now may be removed. */
+  controlConfirmed(): void;
+  /** Why the engine cannot be worked with, as far as known. */
+  engineProblem(): string | undefined;
+  task(taskArn: string): AgentTask | undefined;
+  tasks(): AgentTask[];
+  /** What is under way, in words: what a stop that takes long waits for. */
+  underWay(): string[];
+}
+
+/** ecs-agent's steady-state look: every 5 min, spread over 30 s. */
+const slowLook = { everyMs: 5 * 60_000, spreadMs: 30_000 };
+/** From control's complete set to the end of containers that nobody knows. */
+const orphanGraceMs = 60_000;
+
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  const { engine, journal, clock, random, logger, machineId, settings } = options;
+  const resources = createHostResources(options.capacity);
+  const slots = createSemaphore(options.engineConcurrency);
+  const runners = new Map<string, TaskRunner>();
+  const ending = new AbortController();
+  const background = createBackground({
+    onError: (name, error) => {
+      if (!ending.signal.aborted) logger.error({ error, name }, 'background work of the agent failed');
+    },
+  });
+  let begun = false;
+  /** Tasks of the journal that have to be seen before anything new is admitted. */
+  let toSee: Set<string> | undefined;
+  let problem: string | undefined = 'the container engine has not answered yet';
+  let slowTimer: Timer | undefined;
+  let orphanTimer: Timer | undefined;
+  let unsubscribe: (() => void) | undefined;
+
+  function add(task: AgentTask): TaskRunner {
+    const runner = createTaskRunner({ ...options, resources, slots, task, onChange: seen, onFinished: forget });
+    runners.set(runner.taskArn, runner);
+    return runner;
+  }
+
+  function forget(taskArn: string): void {
+    runners.delete(taskArn);
+    resources.release(taskArn);
+  }
+
+  function seen(runner: TaskRunner): void {
+    if (toSee === undefined || toSee.size === 0 || !runner.isVerified()) return;
+    toSee.delete(runner.taskArn);
+    if (toSee.size === 0) resources.open();
+  }
+
+  /** The stream stands or the engine does not answer: either way the runners may begin; what they cannot ask, they ask again. */
+  function beginOnce(): boolean {
+    if (begun) return false;
+    begun = true;
+    const known = [...runners.values()];
+    toSee = new Set(known.map(({ taskArn }) => taskArn));
+    if (toSee.size === 0) resources.open();
+    for (const runner of known) runner.begin({ verify: true });
+    return true;
+  }
+
+  function opened(): void {
+    if (problem !== undefined) logger.info({}, 'the container engine answers');
+    problem = undefined;
+    if (beginOnce()) return;
+    for (const runner of [...runners.values()]) runner.verify();
+  }
+
+  function lost(error: unknown): void {
+    problem = `the container engine cannot be reached: ${messageOf(error)}`;
+    logger.warn({ error }, 'the event stream of the container engine is not open');
+    beginOnce();
+  }
+
+  function dispatch(event: EngineEvent): void {
+    if (event.labels[machineLabel] !== machineId) return;
+    const container = event.labels[containerNameLabel];
+    const runner = runners.get(event.labels[taskArnLabel] ?? '');
+    if (runner !== undefined && container !== undefined) runner.hint(container, event);
+  }
+
+  function scheduleSlowLook(): void {
+    slowTimer = clock.after(slowLook.everyMs + int(random, 0, slowLook.spreadMs), () => {
+      for (const runner of [...runners.values()]) if (!taskHasStopped(runner.task())) runner.verify();
+      scheduleSlowLook();
+    });
+  }
+
+  function sweepOrphans(): void {
+    const isKnown = (taskArn: string): boolean => runners.has(taskArn);
+    const sweep = { engine, machineId, isKnown, logger, stopTimeoutSeconds: settings.defaultStopTimeout };
+    background.spawn('remove unknown containers', removeOrphans({ ...sweep, signal: ending.signal }));
+  }
+
+  return {
+    start() {
+      for (const task of journal.tasks()) add(task);
+      unsubscribe = journal.subscribe({
+        added(task) {
+          const runner = add(task);
+          // After a lost journal its containers may be there already.
+          if (begun) runner.begin({ verify: journal.quarantined !== undefined });
+        },
+        stopWanted: (taskArn, assignmentNumber, cause) =>
+          runners.get(taskArn)?.deliver({ kind: 'stopWanted', assignmentNumber, cause }),
+        acknowledged: (taskArn) => runners.get(taskArn)?.acknowledged(),
+      });
+      background.spawn(
+        'engine events',
+        followEngineEvents({
+          engine,
+          labelKeys: [taskArnLabel, machineLabel],
+          clock,
+          random,
+          signal: ending.signal,
+          opened,
+          event: dispatch,
+          lost,
+        }),
+      );
+      scheduleSlowLook();
+    },
+    async stop() {
+      unsubscribe?.();
+      ending.abort(new Error('the agent stops'));
+      slowTimer?.cancel();
+      orphanTimer?.cancel();
+      await Promise.all([background.settled(), ...[...runners.values()].map((runner) => runner.stop())]);
+    },
+    controlConfirmed() {
+      if (ending.signal.aborted) return;
+      orphanTimer?.cancel();
+      orphanTimer = clock.after(orphanGraceMs, sweepOrphans);
+    },
+    engineProblem: () => problem,
+    task: (taskArn) => runners.get(taskArn)?.task(),
+    tasks: () => [...runners.values()].map((runner) => runner.task()),
+    underWay: () => background.names(),
+  };
+}

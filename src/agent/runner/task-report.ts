@@ -1,0 +1,50 @@
+/** When a task's snapshot says something new that is worth a transaction and a message. Progress of a start is not; what it waits for is. */
+import type { AgentTask } from '../tasks/agent-task.ts';
+import type { TaskSnapshot } from '../tasks/task-state.ts';
+
+/** Two snapshots with the same key tell control the same. */
+export function reportKey(snapshot: TaskSnapshot): string {
+  if (snapshot.lastStatus !== 'PENDING') return JSON.stringify({ ...snapshot, number: 0 });
+  const containers = snapshot.containers.map(({ name, lastStatus, exitCode, reason, healthStatus }) => [
+    name,
+    lastStatus === 'STOPPED',
+    exitCode,
+    reason,
+    healthStatus,
+  ]);
+  return JSON.stringify(['PENDING', containers]);
+}
+
+/** What must be on the disk before the next engine call although nobody is told: restarts, so that their policy survives the agent. */
+export function bookkeepingKey(task: AgentTask): string {
+  return JSON.stringify(task.containers.map(({ restarts }) => restarts));
+}
+
+/** How long a container has to wait for the same thing before the user is told. */
+const worthTellingMs = 1000;
+
+export interface WaitingReasons {
+  /** The reasons that have lasted, of the given ones; `nextAt` is when another one will have. */
+  lasting(reasons: ReadonlyMap<string, string>, now: number): { told: ReadonlyMap<string, string>; nextAt?: number };
+}
+
+export function createWaitingReasons(): WaitingReasons {
+  const since = new Map<string, { reason: string; at: number }>();
+  return {
+    lasting(reasons, now) {
+      const told = new Map<string, string>();
+      let nextAt: number | undefined;
+      for (const name of since.keys()) {
+        if (!reasons.has(name)) since.delete(name);
+      }
+      for (const [name, reason] of reasons) {
+        const before = since.get(name);
+        const at = before?.reason === reason ? before.at : now;
+        if (before?.reason !== reason) since.set(name, { reason, at });
+        if (now - at >= worthTellingMs) told.set(name, reason);
+        else nextAt = Math.min(nextAt ?? at + worthTellingMs, at + worthTellingMs);
+      }
+      return { told, ...(nextAt === undefined ? {} : { nextAt }) };
+    },
+  };
+}

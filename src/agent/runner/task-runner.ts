@@ -1,0 +1,401 @@
+/**
+ * The single writer of one task. Facts come in one after the other, from events, from the ends of engine calls, from control; each changes the
+ * task through the pure rules, then the next actions are decided, what is new is saved and so reported, and the actions are kicked off. Nothing in here
+ * waits: slow work comes back as a fact. What it holds besides the task (what is under way, retries) is worthless after a crash and is found anew
+ * by looking at the engine.
+ */
+import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
+import { createBackground } from '#lib/background.ts';
+import type { Timer } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
+import { taskResources } from '#model/task-definition.ts';
+import type { HealthStatus } from '#model/task.ts';
+import type { EngineEvent } from '../engine/container-engine.ts';
+import {
+  containerNamed,
+  isStopping,
+  taskHasStopped,
+  type AgentTask,
+  type ContainerPhase,
+} from '../tasks/agent-task.ts';
+import { taskArnLabel } from '../tasks/container-config.ts';
+import { applyFact, type TaskFact } from '../tasks/facts.ts';
+import {
+  containerSubject,
+  nextActions,
+  subjectOf,
+  type ActionExecutors,
+  type ActionKind,
+  type Decision,
+  type Situation,
+  type TaskAction,
+} from '../tasks/next-actions.ts';
+import { taskSnapshot } from '../tasks/task-state.ts';
+import { createContainerLooks } from './container-looks.ts';
+import { createExecutors, type Outcome } from './executors.ts';
+import type { ResourceClaim } from './host-resources.ts';
+import type { RunnerDependencies } from './runner-ports.ts';
+import { bookkeepingKey, createWaitingReasons, reportKey } from './task-report.ts';
+
+export interface TaskRunner {
+  readonly taskArn: string;
+  task(): AgentTask;
+  /** Begins to act. `verify`: containers may exist already, so look at them before deciding anything. */
+  begin(options: { verify: boolean }): void;
+  deliver(fact: TaskFact): void;
+  /** An engine event of one of its containers: a hint to look. */
+  hint(container: string, event: EngineEvent): void;
+  /** Looks at all its containers again, and retries at once what could not be done. */
+  verify(): void;
+  /** Whether every container has been looked at since the last `verify`. */
+  isVerified(): boolean;
+  /** Control has its newest snapshot. */
+  acknowledged(): void;
+  /** Ends the work of the agent; the containers stay as they are. Resolves when nothing is under way. */
+  stop(): Promise<void>;
+}
+
+export interface TaskRunnerOptions extends RunnerDependencies {
+  task: AgentTask;
+  /** Called after each decision. */
+  onChange(runner: TaskRunner): void;
+  /** Nothing is left of the task; its record is gone. */
+  onFinished(taskArn: string): void;
+}
+
+/** The event of a start comes this late at most; a later one is somebody else's start. */
+const ownStartEchoMs = 1000;
+
+const retryBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.2 };
+
+export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
+  const { engine, journal, resources, clock, random, settings, onChange, onFinished } = options;
+  const { taskArn } = options.task.assignment;
+  const logger = options.logger.child({ taskArn });
+  const ending = new AbortController();
+  const background = createBackground({
+    onError: (name, error) => logger.error({ error, name }, 'an engine step failed in an unforeseen way'),
+  });
+
+  let task = options.task;
+  const inbox: TaskFact[] = [];
+  let deciding = false;
+  let begun = false;
+  let finished = false;
+  let acknowledged = journal.isAcknowledged(taskArn);
+  let holdsResources = false;
+  let wake: Timer | undefined;
+  let saveFailures = 0;
+  let saveAgainAt = 0;
+
+  const busy = new Map<string, ActionKind>();
+  const unverified = new Set<string>();
+  const retries = new Map<string, { at: number; why: string }>();
+  const attempts = new Map<string, number>();
+  const waitingReasons = createWaitingReasons();
+  let savedReport = reportKey(journal.lastSnapshot(taskArn) ?? taskSnapshot(task, new Map()));
+  if (task.stop !== undefined && journal.lastSnapshot(taskArn) === undefined) savedReport = '';
+  let savedBookkeeping = bookkeepingKey(task);
+
+  const looks = createContainerLooks(askEngine);
+  const executors = createExecutors(options, {
+    task: () => task,
+    deliver,
+    look: looks.look,
+    signal: ending.signal,
+  });
+
+  function deliver(fact: TaskFact): void {
+    if (ending.signal.aborted) return;
+    inbox.push(fact);
+    decide();
+  }
+
+  /** Works off the inbox and acts until there is nothing new. Never entered twice: facts that come meanwhile are in the inbox. */
+  function decide(): void {
+    if (!begun || deciding || finished || ending.signal.aborted) return;
+    deciding = true;
+    try {
+      do {
+        for (let fact = inbox.shift(); fact !== undefined; fact = inbox.shift()) {
+          task = applyFact(task, fact, clock.now());
+        }
+        step();
+      } while (inbox.length > 0);
+    } finally {
+      deciding = false;
+    }
+    onChange(runner);
+  }
+
+  function step(): void {
+    const now = clock.now();
+    const situation = currentSituation(now);
+    // Admission may have refused the task for good.
+    if (inbox.length > 0) return;
+    const decision = nextActions(task, situation, now);
+    task = decision.task;
+    if (taskHasStopped(task)) releaseResources();
+    const saveDue = save(decision, now);
+    for (const action of decision.actions) begin(action);
+    if (decision.finished) finish();
+    schedule(decision, saveDue);
+  }
+
+  function currentSituation(now: number): Situation {
+    return {
+      busy,
+      unverified,
+      retries,
+      admission: admission(),
+      defaultStopTimeout: settings.defaultStopTimeout,
+      cleanUp: acknowledged && task.stoppedAt !== undefined && now >= task.stoppedAt + settings.cleanupWaitMs,
+    };
+  }
+
+  function admission(): Situation['admission'] {
+    if (holdsResources || isStopping(task)) return { admitted: true };
+    if (unverified.size > 0) return { admitted: false, why: 'asking the engine what runs' };
+    if (task.containers.some(({ phase }) => phase.name !== 'NONE' && phase.name !== 'PULLED')) {
+      holdsResources = true;
+      resources.occupy(taskArn, claimOf(task));
+      return { admitted: true };
+    }
+    const answer = resources.request(taskArn, claimOf(task), decide);
+    switch (answer.kind) {
+      case 'admitted':
+        holdsResources = true;
+        return { admitted: true };
+      case 'waiting':
+        return { admitted: false, why: answer.why };
+      case 'impossible':
+        deliver({
+          kind: 'refused',
+          cause: { stopCode: 'TaskFailedToStart', reason: `ResourceInitializationError: ${answer.why}` },
+        });
+        return { admitted: false, why: answer.why };
+    }
+  }
+
+  function releaseResources(): void {
+    holdsResources = false;
+    resources.release(taskArn);
+  }
+
+  /** Saves what is new, and with it the snapshot to report. Returns when to try again, or when a reason becomes worth telling. */
+  function save(decision: Decision, now: number): number | undefined {
+    const unstarted = [...decision.waiting].filter(([name]) => containerNamed(task, name)?.phase.name !== 'RUNNING');
+    const { told, nextAt } = waitingReasons.lasting(new Map(isStopping(task) ? [] : unstarted), now);
+    const snapshot = taskSnapshot(task, told);
+    const report = reportKey(snapshot);
+    const bookkeeping = bookkeepingKey(task);
+    if (report === savedReport && bookkeeping === savedBookkeeping) return nextAt;
+    if (now < saveAgainAt) return saveAgainAt;
+    try {
+      if (report === savedReport) journal.saveTask(task);
+      else journal.saveTask(task, snapshot);
+    } catch (error) {
+      saveAgainAt = now + jittered(retryBackoff, saveFailures, random);
+      saveFailures += 1;
+      logger.error(
+        { error, attempt: saveFailures },
+        'the state of a task could not be saved; it is not reported until it is',
+      );
+      return saveAgainAt;
+    }
+    saveFailures = 0;
+    if (report !== savedReport) {
+      acknowledged = false;
+      logger.info(
+        { lastStatus: snapshot.lastStatus, stopCode: snapshot.stopCode, reason: snapshot.stoppedReason },
+        'task state',
+      );
+    }
+    savedReport = report;
+    savedBookkeeping = bookkeeping;
+    return nextAt;
+  }
+
+  function begin(action: TaskAction): void {
+    const subject = subjectOf(action);
+    if (action.kind === 'cancelPull') {
+      background.spawn('cancelPull', execute(executors, action));
+      return;
+    }
+    busy.set(subject, action.kind);
+    retries.delete(subject);
+    background.spawn(`${action.kind} ${subject}`, perform(action, subject));
+  }
+
+  async function perform(action: TaskAction, subject: string): Promise<void> {
+    let outcome: Outcome;
+    try {
+      outcome = await execute(executors, action);
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      logger.warn({ error, action }, 'an engine step could not be carried out and is tried again');
+      outcome = { kind: 'retry', why: messageOf(error) };
+    }
+    busy.delete(subject);
+    if (outcome.kind === 'done') attempts.delete(subject);
+    else {
+      const attempt = attempts.get(subject) ?? 0;
+      attempts.set(subject, attempt + 1);
+      retries.set(subject, { at: clock.now() + jittered(retryBackoff, attempt, random), why: outcome.why });
+    }
+    decide();
+  }
+
+  function schedule(decision: Decision, saveDue: number | undefined): void {
+    wake?.cancel();
+    wake = undefined;
+    const times = [decision.wakeAt, saveDue];
+    if (acknowledged && task.stoppedAt !== undefined && !finished) times.push(task.stoppedAt + settings.cleanupWaitMs);
+    const due = times.filter((time) => time !== undefined && time > clock.now());
+    if (due.length > 0) wake = clock.after(Math.min(...(due as number[])) - clock.now(), decide);
+  }
+
+  async function askEngine(container: string): Promise<void> {
+    const known = containerNamed(task, container);
+    if (known === undefined) return;
+    let observation;
+    try {
+      observation = await engine.inspect(known.engineName, { signal: ending.signal });
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      // Could not look: nothing is concluded, and everything waits until a look succeeds.
+      unverified.add(container);
+      throw error;
+    }
+    unverified.delete(container);
+    const ours = observation?.labels[taskArnLabel] === taskArn;
+    if (observation !== undefined && ours) deliver({ kind: 'observed', container, observation });
+    else deliver({ kind: 'missing', container });
+  }
+
+  function hintedLook(container: string): void {
+    background.spawn(`look at ${container}`, lookOrRetry(container));
+  }
+
+  async function lookOrRetry(container: string): Promise<void> {
+    try {
+      await looks.look(container);
+    } catch (error) {
+      logger.warn({ error, container }, 'a container could not be looked at; it is tried again');
+      decide();
+    }
+  }
+
+  function hint(container: string, event: EngineEvent): void {
+    const phase = containerNamed(task, container)?.phase;
+    if (phase === undefined) return;
+    const health = event.action === 'health' ? healthOf(event.detail) : undefined;
+    if (health !== undefined && phase.name === 'RUNNING' && !looks.isLooking(container)) {
+      deliver({ kind: 'health', container, health });
+      return;
+    }
+    if (isWorthALook(event, phase, busy.get(containerSubject(container)))) hintedLook(container);
+  }
+
+  function verify(): void {
+    retries.clear();
+    attempts.clear();
+    for (const { name } of task.containers) {
+      if (!busy.has(containerSubject(name)) && !taskHasStopped(task)) unverified.add(name);
+    }
+    decide();
+  }
+
+  function finish(): void {
+    try {
+      journal.forgetTask(taskArn);
+    } catch (error) {
+      logger.error({ error }, 'an ended task could not be forgotten; it is tried again after the next start');
+      return;
+    }
+    finished = true;
+    onFinished(taskArn);
+  }
+
+  const runner: TaskRunner = {
+    taskArn,
+    task: () => task,
+    begin({ verify: verifyFirst }) {
+      begun = true;
+      if (verifyFirst) verify();
+      else decide();
+    },
+    deliver,
+    hint,
+    verify,
+    isVerified: () => unverified.size === 0,
+    acknowledged() {
+      acknowledged = journal.isAcknowledged(taskArn);
+      decide();
+    },
+    async stop() {
+      ending.abort(new Error('the agent stops'));
+      wake?.cancel();
+      await background.settled();
+    },
+  };
+  return runner;
+}
+
+/** What the task asks of its host; its GPUs were chosen by control. */
+export function claimOf({ definition, assignment }: AgentTask): ResourceClaim {
+  return { ...taskResources(definition, assignment.overrides), gpuIds: assignment.gpuIds };
+}
+
+function execute(executors: ActionExecutors<Promise<Outcome>>, action: TaskAction): Promise<Outcome> {
+  switch (action.kind) {
+    case 'inspect':
+      return executors.inspect(action);
+    case 'pull':
+      return executors.pull(action);
+    case 'cancelPull':
+      return executors.cancelPull(action);
+    case 'createVolume':
+      return executors.createVolume(action);
+    case 'launch':
+      return executors.launch(action);
+    case 'start':
+      return executors.start(action);
+    case 'stop':
+      return executors.stop(action);
+    case 'remove':
+      return executors.remove(action);
+    case 'removeVolume':
+      return executors.removeVolume(action);
+  }
+}
+
+function healthOf(detail: string | undefined): HealthStatus | undefined {
+  if (detail === undefined) return undefined;
+  if (detail.toLowerCase() === 'healthy') return 'HEALTHY';
+  if (detail.toLowerCase() === 'unhealthy') return 'UNHEALTHY';
+  return 'UNKNOWN';
+}
+
+/** A start that we made ourselves is looked at anyway; an end always is worth a look, unless it is old news. */
+function isWorthALook(event: EngineEvent, phase: ContainerPhase, doing: ActionKind | undefined): boolean {
+  switch (event.action) {
+    case 'die':
+    case 'destroy':
+      return phase.name !== 'STOPPED';
+    case 'health':
+      return phase.name !== 'STOPPED';
+    case 'start':
+    case 'restart':
+    case 'unpause':
+      if (doing === 'launch' || doing === 'start') return false;
+      return phase.name !== 'RUNNING' || event.at - phase.startedAt > ownStartEchoMs;
+    case 'create':
+    case 'oom':
+    case 'stop':
+    case 'kill':
+    case 'rename':
+    case 'pause':
+      return false;
+  }
+}
