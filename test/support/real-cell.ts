@@ -1,0 +1,160 @@
+/**
+ * Control, agent and the machine's engine together, for end-to-end tests. Invariant: `close` stops both daemons, removes every container the agent made,
+ * and fails when anything was left that should not be.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  DescribeServicesCommand,
+  DescribeTasksCommand,
+  ListContainerInstancesCommand,
+  ListTasksCommand,
+  RegisterTaskDefinitionCommand,
+  type ContainerDefinition,
+  type ListTasksCommandInput,
+  type Service,
+  type Task,
+} from '@aws-sdk/client-ecs';
+import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
+import { systemClock } from '#lib/clock.ts';
+import { createCell, freePort, type Cell, type Daemon } from './processes.ts';
+import { buildTestImage, testImage } from './test-images.ts';
+
+export interface OwnedContainer {
+  id: string;
+  taskArn: string;
+  containerName: string;
+}
+
+export interface RealCell extends Cell {
+  readonly folder: string;
+  readonly engine: DockerEngine;
+  control: Daemon;
+  agent: Daemon;
+  /** Containers of this cell's tasks, running or not. */
+  containers(): Promise<OwnedContainer[]>;
+  register(family: string, container: Partial<ContainerDefinition>): Promise<string>;
+  tasks(filter: Omit<ListTasksCommandInput, 'cluster'>): Promise<Task[]>;
+  task(arn: string): Promise<Task>;
+  service(name: string): Promise<Service>;
+  close(): Promise<void>;
+}
+
+const defaultWaitMs = 60_000;
+
+/** Looks until `look` answers something; fails with `what` when it does not in time. Errors of a daemon that is being restarted count as nothing yet. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  waitMs = defaultWaitMs,
+): Promise<T> {
+  const limit = systemClock.now() + waitMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const found = await look();
+      if (found !== undefined && found !== false) return found;
+      last = found;
+    } catch (error) {
+      last = error;
+    }
+    if (systemClock.now() > limit) throw new Error(`${what}: not within ${waitMs / 1000} s`, { cause: last });
+    await systemClock.sleep(25);
+  }
+}
+
+export async function openRealCell(
+  options: { control?: NodeJS.ProcessEnv; agent?: NodeJS.ProcessEnv } = {},
+): Promise<RealCell> {
+  const folder = await mkdtemp(join(tmpdir(), 'berth-e2e-'));
+  const dockerHost = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
+  await buildTestImage(dockerHost);
+  const engine = createDockerEngine({ dockerHost, clock: systemClock });
+  const cell = createCell({
+    folder,
+    port: await freePort(),
+    dockerHost,
+    control: { BERTH_HEALTHY_AFTER: '1', ...options.control },
+    // No two cells on one machine may think a port of another is free to reserve.
+    agent: { ...options.agent },
+  });
+  const control = cell.startControl();
+  await cell.untilReady();
+  const agent = cell.startAgent();
+  const real: RealCell = {
+    ...cell,
+    folder,
+    engine,
+    control,
+    agent,
+    ...reading(cell, engine, folder),
+    close: () => close(real),
+  };
+  await eventually('the agent to register', async () => {
+    const { containerInstanceArns = [] } = await cell.ecs.send(
+      new ListContainerInstancesCommand({ filter: 'agentConnected == true' }),
+    );
+    return containerInstanceArns.length === 1;
+  });
+  return real;
+}
+
+function reading(cell: Cell, engine: DockerEngine, folder: string) {
+  async function machineId(): Promise<string> {
+    const log = await readFile(join(folder, 'agent.log'), 'utf8');
+    const found = /"machineId":"([^"]+)"/u.exec(log)?.[1];
+    if (found === undefined) throw new Error(`no machineId in ${folder}/agent.log`);
+    return found;
+  }
+
+  return {
+    async containers(): Promise<OwnedContainer[]> {
+      const list = await engine.list({ 'berth.machine-id': await machineId() });
+      return list.map(({ id, labels }) => ({
+        id,
+        taskArn: labels['com.amazonaws.ecs.task-arn'] ?? '',
+        containerName: labels['com.amazonaws.ecs.container-name'] ?? '',
+      }));
+    },
+    async register(family: string, container: Partial<ContainerDefinition>): Promise<string> {
+      const definition = {
+        name: 'main',
+        image: testImage,
+        command: ['sleep', '3600'],
+        memory: 16,
+        cpu: 8,
+        ...container,
+      };
+      const { taskDefinition } = await cell.ecs.send(
+        new RegisterTaskDefinitionCommand({ family, containerDefinitions: [definition] }),
+      );
+      return taskDefinition?.taskDefinitionArn ?? '';
+    },
+    async tasks(filter: Omit<ListTasksCommandInput, 'cluster'>): Promise<Task[]> {
+      const { taskArns = [] } = await cell.ecs.send(new ListTasksCommand(filter));
+      if (taskArns.length === 0) return [];
+      return (await cell.ecs.send(new DescribeTasksCommand({ tasks: taskArns }))).tasks ?? [];
+    },
+    async task(arn: string): Promise<Task> {
+      const { tasks: [task] = [] } = await cell.ecs.send(new DescribeTasksCommand({ tasks: [arn] }));
+      if (task === undefined) throw new Error(`no task ${arn}`);
+      return task;
+    },
+    async service(name: string): Promise<Service> {
+      const { services: [service] = [] } = await cell.ecs.send(new DescribeServicesCommand({ services: [name] }));
+      if (service === undefined) throw new Error(`no service ${name}`);
+      return service;
+    },
+  };
+}
+
+async function close(real: RealCell): Promise<void> {
+  const owned = await real.containers();
+  await real.agent.stop();
+  await real.control.stop();
+  for (const { id } of owned) await real.engine.remove(id);
+  real.engine.close();
+  real.ecs.destroy();
+  await rm(real.folder, { recursive: true, force: true });
+}
