@@ -1,0 +1,129 @@
+/** The control service's settings out of the environment. Wrong ones are told all at once, each by its name. */
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { logLevels, type LogLevel } from '#lib/logger.ts';
+import { defaultRealm, type Realm } from '#model/arn.ts';
+
+export type StoreConfig = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
+
+export interface ControlConfig {
+  /** Port 0 lets the system choose. */
+  listen: { host: string; port: number };
+  store: StoreConfig;
+  /** Folder of what this service keeps beside the store: its key, the agents' token. */
+  home: string;
+  realm: Realm;
+  /** Absent: made at the first start and kept in `home`. */
+  adminKey?: { accessKeyId: string; secretAccessKey: string };
+  /** Absent: made at the first start and kept in `home`. */
+  agentToken?: string;
+  /** How long an instance may be silent before its tasks are given up. 0: for ever. */
+  lostAfterMs: number;
+  stoppedTaskRetentionMs: number;
+  heartbeatIntervalMs: number;
+  /** How long a task without health check must have run before it counts as healthy. */
+  healthyAfterMs: number;
+  logLevel: LogLevel;
+}
+
+/** A setting is wrong. The message names it and holds no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+function seconds(initial: number, minimum = 0) {
+  const error = `expected a number of seconds, at least ${minimum}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,3})?$/, { error })
+    .transform(Number)
+    .refine((value) => value >= minimum, { error })
+    .default(initial)
+    .transform((value) => Math.round(value * 1000));
+}
+
+const listen = z
+  .string()
+  .default('127.0.0.1:4566')
+  .transform((text, context) => {
+    const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+    const bare = host.replace(/^\[(.*)\]$/, '$1');
+    if ((isIP(bare) !== 0 || /^[A-Za-z0-9.-]+$/.test(bare)) && Number(port) <= 65_535) {
+      return { host: bare, port: Number(port) };
+    }
+    context.addIssue({ code: 'custom', message: 'expected <host>:<port>, such as 127.0.0.1:4566', input: text });
+    return z.NEVER;
+  });
+
+const store = z.string().transform((text, context): StoreConfig => {
+  if (/^postgres(ql)?:\/\/./.test(text)) return { kind: 'postgres', url: text };
+  if (/^sqlite:./.test(text)) return { kind: 'sqlite', path: text.slice('sqlite:'.length) };
+  // The value may hold a password, so it is not told back.
+  context.addIssue({ code: 'custom', message: 'expected sqlite:<path> or postgres://…' });
+  return z.NEVER;
+});
+
+const secret = z.string().min(16, { error: 'expected at least 16 characters' }).exactOptional();
+
+const environment = z.object({
+  BERTH_LISTEN: listen,
+  BERTH_STORE: store.exactOptional(),
+  BERTH_HOME: z.string().min(1, { error: 'expected a folder' }).default('/var/lib/berth'),
+  BERTH_REGION: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, { error: 'expected the form of an AWS region, such as us-east-1' })
+    .default(defaultRealm.region),
+  BERTH_ACCOUNT_ID: z
+    .string()
+    .regex(/^\d{12}$/, { error: 'expected 12 digits' })
+    .default(defaultRealm.accountId),
+  BERTH_ADMIN_ACCESS_KEY_ID: z
+    .string()
+    .regex(/^\w{4,128}$/, { error: 'expected 4 to 128 letters, digits and underscores' })
+    .exactOptional(),
+  BERTH_ADMIN_SECRET_ACCESS_KEY: secret,
+  BERTH_AGENT_TOKEN: secret,
+  BERTH_LOST_AFTER: seconds(300),
+  BERTH_STOPPED_TASK_RETENTION: seconds(259_200, 3600),
+  BERTH_HEARTBEAT_INTERVAL: seconds(10, 0.1),
+  BERTH_HEALTHY_AFTER: seconds(40),
+  BERTH_LOG_LEVEL: z.enum(logLevels).default('info'),
+});
+
+/** Throws a ConfigError. Variables that are empty count as absent. */
+export function readConfig(variables: NodeJS.ProcessEnv = process.env): ControlConfig {
+  const given = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) throw new ConfigError(problems(parsed.error));
+  const env = parsed.data;
+  const home = resolve(env.BERTH_HOME);
+  const adminKey = adminKeyOf(env.BERTH_ADMIN_ACCESS_KEY_ID, env.BERTH_ADMIN_SECRET_ACCESS_KEY);
+  return {
+    listen: env.BERTH_LISTEN,
+    store: env.BERTH_STORE ?? { kind: 'sqlite', path: join(home, 'control.sqlite') },
+    home,
+    realm: { ...defaultRealm, region: env.BERTH_REGION, accountId: env.BERTH_ACCOUNT_ID },
+    ...(adminKey === undefined ? {} : { adminKey }),
+    ...(env.BERTH_AGENT_TOKEN === undefined ? {} : { agentToken: env.BERTH_AGENT_TOKEN }),
+    lostAfterMs: env.BERTH_LOST_AFTER,
+    stoppedTaskRetentionMs: env.BERTH_STOPPED_TASK_RETENTION,
+    heartbeatIntervalMs: env.BERTH_HEARTBEAT_INTERVAL,
+    healthyAfterMs: env.BERTH_HEALTHY_AFTER,
+    logLevel: env.BERTH_LOG_LEVEL,
+  };
+}
+
+function problems(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+}
+
+function adminKeyOf(accessKeyId?: string, secretAccessKey?: string): ControlConfig['adminKey'] {
+  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new ConfigError('BERTH_ADMIN_ACCESS_KEY_ID and BERTH_ADMIN_SECRET_ACCESS_KEY: give both or neither');
+  }
+  return { accessKeyId, secretAccessKey };
+}

@@ -1,0 +1,145 @@
+/**
+ * The control service put together: store, sessions, reconciler, API. Started from the inside out, so that nothing is asked before it can
+ * answer; closed in the opposite order and within seconds. Closing touches no container: hosts go on without us.
+ */
+import type { AddressInfo } from 'node:net';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { deadline, systemClock, type Clock } from '#lib/clock.ts';
+import { systemIds, type Ids } from '#lib/ids.ts';
+import { createLogger, type Logger } from '#lib/logger.ts';
+import { systemRandom, type Random } from '#lib/random.ts';
+import { ensureDefaultCluster } from './api/clusters.ts';
+import { createApi, type ApiLimits } from './api/server.ts';
+import type { SigningKey } from './api/sigv4.ts';
+import { ConfigError, type ControlConfig } from './config.ts';
+import { createReconciler } from './reconciler/reconciler.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
+import { attachSessionServer } from './sessions/server.ts';
+import { createSessions } from './sessions/sessions.ts';
+import { createPostgresStore } from './store/postgres.ts';
+import { createSqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+
+export interface ControlOverrides {
+  readonly store?: Store;
+  readonly clock?: Clock;
+  readonly ids?: Ids;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly limits?: Partial<ApiLimits>;
+}
+
+export interface Control {
+  /** `http://<host>:<port>`, with the port that was really taken. */
+  url: string;
+  /** What clients and agents need to talk to this service. */
+  secrets: Secrets;
+  close(): Promise<void>;
+}
+
+/** How long each part may take to close before the next one is closed all the same. */
+const closeDeadlineMs = 3000;
+
+/** Rejects with a ConfigError or a StoreOpenError when a person has to do something about it. */
+export async function startControl(config: ControlConfig, overrides: ControlOverrides = {}): Promise<Control> {
+  const { clock = systemClock, ids = systemIds, random = systemRandom } = overrides;
+  const logger = overrides.logger ?? createLogger({ name: 'control', level: config.logLevel });
+  const { realm } = config;
+  const closers: [name: string, close: () => unknown][] = [];
+  const closing = async (): Promise<void> => {
+    for (const [name, close] of closers.splice(0).toReversed()) await closeWithin(name, close, { clock, logger });
+  };
+
+  try {
+    const secrets = loadSecrets(config, ids);
+    const store = overrides.store ?? (await openStore(config, { clock, random, logger }));
+    closers.push(['store', () => store.close()]);
+    const admin: SigningKey = {
+      ...secrets.adminKey,
+      principalArn: `arn:${realm.partition}:iam::${realm.accountId}:user/admin`,
+    };
+    await ensureDefaultCluster({ store, realm, clock, ids, random }, admin.principalArn);
+
+    const { heartbeatIntervalMs } = config;
+    const sessions = createSessions({ store, clock, ids, random, realm, logger, heartbeatIntervalMs });
+    await sessions.start();
+    closers.push(['sessions', () => sessions.stop()]);
+
+    const reconciler = createReconciler({ store, clock, ids, random, realm, logger, config });
+    await reconciler.start();
+    closers.push(['reconciler', () => reconciler.stop()]);
+
+    const api = createApi({
+      store,
+      realm,
+      clock,
+      ids,
+      random,
+      logger,
+      logs: sessions,
+      findKey: keyFinder(admin, store),
+      connectedAgents: () => sessions.connected(),
+      ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
+    });
+    const sessionServer = attachSessionServer(api.server, { sessions, agentToken: secrets.agentToken, clock, logger });
+    // The server waits for open sessions to end, so both are ended together.
+    closers.push(['api', () => Promise.all([api.close(), sessions.stop()])]);
+    closers.push(['session server', () => sessionServer.close()]);
+    await listen(api, config);
+    const url = urlOf(api.server.address(), config);
+    logger.info({ url, home: config.home, store: config.store.kind }, 'control is ready');
+    return { url, secrets, close: closing };
+  } catch (error) {
+    await closing();
+    throw error;
+  }
+}
+
+function openStore(
+  { store }: ControlConfig,
+  { clock, random, logger }: { clock: Clock; random: Random; logger: Logger },
+): Promise<Store> {
+  return store.kind === 'sqlite'
+    ? createSqliteStore({ path: store.path, clock, logger })
+    : createPostgresStore({ url: store.url, clock, random, logger });
+}
+
+/** The admin's key lives in the configuration alone, so that taking it away there takes it away. */
+function keyFinder(admin: SigningKey, store: Store): (accessKeyId: string) => Promise<SigningKey | undefined> {
+  return async (accessKeyId) => {
+    if (equalTexts(accessKeyId, admin.accessKeyId)) return admin;
+    return store.read((tx) => tx.accessKeys.get(accessKeyId));
+  };
+}
+
+function equalTexts(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+async function listen(api: ReturnType<typeof createApi>, { listen: { host, port } }: ControlConfig): Promise<void> {
+  try {
+    await api.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new ConfigError(`BERTH_LISTEN: cannot listen on ${host}:${port} (${code})`, { cause: error });
+  }
+}
+
+function urlOf(address: AddressInfo | string | null, { listen: { host, port } }: ControlConfig): string {
+  const taken = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+}
+
+/** A part that does not close in time, or fails to, does not keep the others open. */
+async function closeWithin(
+  name: string,
+  close: () => unknown,
+  { clock, logger }: { clock: Clock; logger: Logger },
+): Promise<void> {
+  try {
+    await deadline(clock, closeDeadlineMs, `closing the ${name}`, Promise.resolve(close()));
+  } catch (error) {
+    logger.warn({ error, part: name }, 'a part did not close in order');
+  }
+}
