@@ -50,13 +50,12 @@ describe('deadline', () => {
 
 describe('the system clock', () => {
   it('runs timers after their time and never synchronously', async () => {
-    const before = systemClock.now();
     let ran = false;
     systemClock.after(0, () => (ran = true));
     expect(ran).toBe(false);
     await systemClock.sleep(10);
     expect(ran).toBe(true);
-    expect(systemClock.now() - before).toBeGreaterThanOrEqual(9);
+    expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1000);
   });
 
   it('does not run a wait of months at once', async () => {
