@@ -50,6 +50,8 @@ export interface Deployment {
   launchesHeldUntil?: number;
   /** Absent until the first look. */
   progress?: DeploymentProgress;
+  /** The failed deployment that this one takes back; its own failure starts no other. */
+  rollbackOf?: string;
   /** Present while something keeps the deployment from its goal. */
   waiting?: Waiting;
   createdAt: number;

@@ -1,0 +1,23 @@
+/** What a decision about a service may ask for. The union follows from one map, so that an executor that forgets an action does not compile. */
+import type { Deployment } from '#model/deployment.ts';
+import type { ServiceStatus } from '#model/service.ts';
+import type { StopCode } from '#model/task.ts';
+
+export interface ServiceActionMap {
+  /** Replaces the deployment of the same id. */
+  putDeployment: { deployment: Deployment };
+  removeDeployment: { deploymentId: string };
+  /** Starts a deployment like `target`, which completed once, in place of the failed one. */
+  rollBack: { failedDeploymentId: string; target: Deployment };
+  stopTasks: { taskArns: readonly string[]; stopCode: StopCode; reason: string };
+  /** `containerInstanceArns` names the place of each (daemons); otherwise placement chooses. */
+  startTasks: { deploymentId: string; count: number; containerInstanceArns?: readonly string[] };
+  /** Suppressed when it repeats what was said; see service-events.ts. */
+  addEvent: { message: string };
+  setDesiredCount: { desiredCount: number };
+  setStatus: { status: ServiceStatus };
+}
+
+export type ServiceActionKind = keyof ServiceActionMap;
+
+export type ServiceAction = { [Kind in ServiceActionKind]: { kind: Kind } & ServiceActionMap[Kind] }[ServiceActionKind];

@@ -1,0 +1,117 @@
+/** The tasks of a service sorted by what a rollout may do with them. */
+import type { Deployment } from '#model/deployment.ts';
+import type { Task } from '#model/task.ts';
+import { isHeld } from './launch-throttle.ts';
+import type { ServiceSnapshot } from './snapshot.ts';
+import { graceEndsAt, isAlive, isHealthy, isLive, isRunning, isUnhealthy, isUp } from './task-health.ts';
+
+/** What the plans of replicas and of daemons share: the snapshot with its deployments settled. */
+export interface PlanInput {
+  snapshot: ServiceSnapshot;
+  primary: Deployment;
+  /** Newest first; not the primary. */
+  older: readonly Deployment[];
+  now: number;
+}
+
+export interface Plan {
+  stops: readonly PlannedStop[];
+  starts: readonly PlannedStart[];
+  /** What keeps the service from its goal; absent when it is reached. */
+  waiting: PlanWaiting | undefined;
+  /** Whether the primary deployment has all its tasks up and no other task is left that should run. */
+  reached: boolean;
+  desiredCount: number;
+}
+
+export interface PlannedStop {
+  task: Task;
+  reason: 'scaling' | 'unhealthy' | 'draining';
+}
+
+export interface PlannedStart {
+  deploymentId: string;
+  count: number;
+  containerInstanceArns?: readonly string[];
+}
+
+export interface PlanWaiting {
+  reason: string;
+  until?: number;
+  /** The configuration allows neither a stop nor a start. */
+  deadlock?: true;
+}
+
+export interface Census {
+  /** Of the primary deployment, on instances that stay, not UNHEALTHY: what the desired count is made of. */
+  own: Task[];
+  /** To be replaced: of older deployments, on DRAINING instances, UNHEALTHY. */
+  outgoing: Task[];
+  /** Asked to stop or ending, not known to have ended. */
+  leaving: Task[];
+}
+
+export function takeCensus({ snapshot, primary, now }: PlanInput): Census {
+  const census: Census = { own: [], outgoing: [], leaving: [] };
+  for (const task of snapshot.tasks) {
+    if (!isLive(task)) continue;
+    if (!isAlive(task)) census.leaving.push(task);
+    else if (
+      task.deploymentId !== primary.id ||
+      isOnDraining(task, snapshot) ||
+      isUnhealthy(task, snapshot.service, now)
+    ) {
+      census.outgoing.push(task);
+    } else census.own.push(task);
+  }
+  return census;
+}
+
+export function isOnDraining(task: Task, { drainingInstances }: ServiceSnapshot): boolean {
+  return task.containerInstanceArn !== undefined && drainingInstances.has(task.containerInstanceArn);
+}
+
+export function countHealthy(tasks: readonly Task[], { snapshot, primary, now }: PlanInput): number {
+  return tasks.filter((task) => isHealthy(task, primary, snapshot, now)).length;
+}
+
+/** A task that is to be replaced holds up the floor as long as it runs and is not UNHEALTHY: the 40 s are asked of newcomers only. */
+export function isStanding(task: Task, { snapshot, now }: PlanInput): boolean {
+  return isRunning(task) && !isUnhealthy(task, snapshot.service, now);
+}
+
+export function stopReason(task: Task, { snapshot, now }: PlanInput): PlannedStop['reason'] {
+  if (isUnhealthy(task, snapshot.service, now)) return 'unhealthy';
+  return isOnDraining(task, snapshot) ? 'draining' : 'scaling';
+}
+
+/** Whether the deployment may launch: it has not failed and no delay runs. */
+export function mayLaunch(deployment: Deployment, now: number): boolean {
+  return deployment.rolloutState !== 'FAILED' && !isHeld(deployment, now);
+}
+
+/** What the service waits for, seen from its own tasks: the first that applies is told. No counts, as they would be written each time. */
+export function waitingForTasks(
+  own: readonly Task[],
+  leaving: readonly Task[],
+  input: PlanInput,
+): PlanWaiting | undefined {
+  const { snapshot, primary, now } = input;
+  if (own.some((task) => !isRunning(task))) return { reason: 'tasks to start' };
+  if (own.some((task) => !isUp(task, snapshot, now))) return { reason: 'tasks to become healthy' };
+  if (own.some((task) => !isHealthy(task, primary, snapshot, now))) {
+    return { reason: `tasks to have been running for ${snapshot.rules.healthyAfterMs / 1000} s` };
+  }
+  return leaving.length > 0 ? { reason: 'tasks to stop' } : undefined;
+}
+
+/** When the grace period of an UNHEALTHY task ends; the earliest. */
+export function nextGraceEnd({ snapshot, now }: PlanInput): number | undefined {
+  let next: number | undefined;
+  for (const task of snapshot.tasks) {
+    if (!isAlive(task) || task.healthStatus !== 'UNHEALTHY') continue;
+    const ends = graceEndsAt(task, snapshot.service);
+    if (ends !== undefined && ends > now) next = Math.min(next ?? Infinity, ends);
+  }
+  return next;
+}

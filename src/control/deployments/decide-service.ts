@@ -1,0 +1,233 @@
+/**
+ * The decision about one service: `(snapshot, now) -> what to do, and when to look again`. Counts outcomes, trips the breaker, plans starts
+ * and stops, tells the rollout's state. It looks afresh each time and asks only for what is safe now.
+ */
+import type { Deployment, Waiting } from '#model/deployment.ts';
+import { isSuppressed } from './service-events.ts';
+import type { ServiceAction } from './actions.ts';
+import { nextGraceEnd, type Plan, type PlanInput, type PlannedStop } from './census.ts';
+import { breakerTrips, lastCompleted, rollbackTarget } from './circuit-breaker.ts';
+import { planDaemons } from './daemon.ts';
+import { freeFailedStarts, throttle } from './launch-throttle.ts';
+import { settleProbation } from './probation.ts';
+import {
+  breakerReason,
+  completedReason,
+  drainingReason,
+  eventTexts,
+  inProgressReason,
+  scalingReason,
+  unhealthyReason,
+} from './reasons.ts';
+import { planReplicas } from './rolling.ts';
+import type { ServiceSnapshot } from './snapshot.ts';
+import { isAlive, isLive } from './task-health.ts';
+
+/** How soon a placement that was refused is tried again even if nothing seems to have changed. */
+export const placementRetryMs = 30_000;
+
+export interface ServiceDecision {
+  /** In the order in which they are to be carried out. */
+  actions: ServiceAction[];
+  /** Epoch milliseconds; absent when only an event can change the decision. */
+  wakeAt?: number;
+  /** Why the service is not where it should be; absent when it is. */
+  waiting?: Waiting;
+}
+
+export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDecision {
+  const { service } = snapshot;
+  if (service.status === 'INACTIVE') return { actions: [] };
+  if (service.status === 'DRAINING') return decideDraining(snapshot);
+  if (service.deploymentController !== 'ECS') {
+    return { actions: [], waiting: { reason: `the ${service.deploymentController} deployment controller` } };
+  }
+  const wakeTimes: number[] = [];
+  const settled = service.deployments.map((deployment) => {
+    const outcome = settleProbation(deployment, snapshot, now);
+    if (outcome.lookAgainAt !== undefined) wakeTimes.push(outcome.lookAgainAt);
+    return throttle(outcome, now);
+  });
+  const primary = settled.find(({ status }) => status === 'PRIMARY');
+  if (primary === undefined)
+    return { actions: [], waiting: { reason: 'an update of the service that starts a deployment' } };
+  const older = settled.filter(({ id }) => id !== primary.id);
+
+  if (breakerTrips(service, primary)) return trip(snapshot, primary, older, now);
+
+  const input: PlanInput = { snapshot, primary, older, now };
+  const plan = service.schedulingStrategy === 'DAEMON' ? planDaemons(input) : planReplicas(input);
+  const grace = nextGraceEnd(input);
+  if (grace !== undefined) wakeTimes.push(grace);
+  for (const { launchesHeldUntil } of settled) {
+    if (launchesHeldUntil !== undefined && launchesHeldUntil > now) wakeTimes.push(launchesHeldUntil);
+  }
+  if (snapshot.unplaced.size > 0) wakeTimes.push(now + placementRetryMs);
+
+  const waiting = plan.waiting === undefined ? undefined : waitingOf(plan);
+  const next = nextPrimary(countHealthFailures(primary, plan), plan, waiting, now);
+  const kept = older.filter((deployment) => isKept(deployment, next, older, snapshot));
+  const newlyHeld = settled.filter(({ id, launchesHeldUntil }) => {
+    const before = service.deployments.find((deployment) => deployment.id === id);
+    return launchesHeldUntil !== undefined && launchesHeldUntil !== before?.launchesHeldUntil;
+  });
+  const actions: ServiceAction[] = [
+    ...changedDeployments(service.deployments, [next, ...kept], now),
+    ...older.filter((deployment) => !kept.includes(deployment)).map(({ id }) => removal(id)),
+    ...stopActions(plan.stops, next.id),
+    ...plan.starts.map((start): ServiceAction => ({ kind: 'startTasks', ...start })),
+    ...events(snapshot, plan, { before: primary, after: next, kept, newlyHeld }, now),
+  ];
+  if (service.schedulingStrategy === 'DAEMON' && service.desiredCount !== plan.desiredCount) {
+    actions.push({ kind: 'setDesiredCount', desiredCount: plan.desiredCount });
+  }
+  return {
+    actions,
+    ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
+    ...(waiting === undefined ? {} : { waiting }),
+  };
+}
+
+/** A deleted service: everything stops, and when the last task is known to have ended the service is INACTIVE. */
+function decideDraining({ service, tasks }: ServiceSnapshot): ServiceDecision {
+  const live = tasks.filter(isLive);
+  if (live.length === 0) {
+    const removals = service.deployments.map(({ id }) => removal(id));
+    return { actions: [...removals, { kind: 'setStatus', status: 'INACTIVE' }] };
+  }
+  const alive = live.filter(isAlive).map((task): PlannedStop => ({ task, reason: 'scaling' }));
+  const waiting = { reason: 'tasks to stop' };
+  return { actions: stopActions(alive, service.deployments[0]?.id ?? service.serviceName), waiting };
+}
+
+/** The deployment has failed; with a way back, the deployment that takes over stops what is left of it. */
+function trip(
+  snapshot: ServiceSnapshot,
+  primary: Deployment,
+  older: readonly Deployment[],
+  now: number,
+): ServiceDecision {
+  const { service } = snapshot;
+  const { waiting: _, ...rest } = primary;
+  const failed: Deployment = { ...rest, rolloutState: 'FAILED', rolloutStateReason: breakerReason };
+  const target = rollbackTarget(service, primary);
+  const actions: ServiceAction[] = [
+    ...changedDeployments(service.deployments, [failed, ...older], now),
+    { kind: 'addEvent', message: eventTexts.deploymentFailed(service.serviceName, failed.id) },
+  ];
+  if (target !== undefined) {
+    actions.push(
+      { kind: 'rollBack', failedDeploymentId: failed.id, target },
+      { kind: 'addEvent', message: eventTexts.rollingBack(service.serviceName, target.id) },
+    );
+  }
+  return { actions, wakeAt: now, waiting: { reason: 'the failed deployment to be taken back', until: now } };
+}
+
+function waitingOf({ waiting }: Plan): Waiting | undefined {
+  if (waiting === undefined) return undefined;
+  const { reason, until } = waiting;
+  return until === undefined ? { reason } : { reason, until };
+}
+
+/** UNHEALTHY tasks of the PRIMARY that are stopped now; each is stopped once, so each counts once. */
+function countHealthFailures(primary: Deployment, { stops }: Plan): Deployment {
+  const failures = stops.filter(
+    ({ task, reason }) => reason === 'unhealthy' && task.deploymentId === primary.id,
+  ).length;
+  const { progress } = primary;
+  if (failures === 0 || progress === undefined) return primary;
+  return { ...primary, progress: { ...progress, healthFailures: progress.healthFailures + failures } };
+}
+
+function nextPrimary(primary: Deployment, plan: Plan, waiting: Waiting | undefined, now: number): Deployment {
+  const { waiting: _, ...rest } = primary;
+  const counted: Deployment = {
+    ...rest,
+    desiredCount: plan.desiredCount,
+    ...(waiting === undefined ? {} : { waiting }),
+  };
+  if (primary.rolloutState !== 'IN_PROGRESS') return counted;
+  if (plan.reached) {
+    return { ...counted, rolloutState: 'COMPLETED', rolloutStateReason: completedReason(primary.id), updatedAt: now };
+  }
+  if (primary.rollbackOf !== undefined) return counted;
+  return { ...counted, rolloutStateReason: inProgressReason(primary.id, waiting) };
+}
+
+/** An older deployment goes when none of its tasks is left, unless it is what a failing rollout would go back to. */
+function isKept(
+  deployment: Deployment,
+  primary: Deployment,
+  older: readonly Deployment[],
+  { tasks }: ServiceSnapshot,
+): boolean {
+  if (tasks.some((task) => task.deploymentId === deployment.id && isLive(task))) return true;
+  return primary.rolloutState !== 'COMPLETED' && lastCompleted(older) === deployment;
+}
+
+function removal(deploymentId: string): ServiceAction {
+  return { kind: 'removeDeployment', deploymentId };
+}
+
+/** Puts for those that differ in more than `updatedAt`, so that a look that changes nothing writes nothing (I12). */
+function changedDeployments(before: readonly Deployment[], after: readonly Deployment[], now: number): ServiceAction[] {
+  const actions: ServiceAction[] = [];
+  for (const deployment of after) {
+    const old = before.find(({ id }) => id === deployment.id);
+    if (old !== undefined && sameContent(old, deployment)) continue;
+    actions.push({ kind: 'putDeployment', deployment: { ...deployment, updatedAt: now } });
+  }
+  return actions;
+}
+
+function sameContent(a: Deployment, b: Deployment): boolean {
+  const content = (deployment: Deployment): string =>
+    JSON.stringify(Object.entries({ ...deployment, updatedAt: 0 }).toSorted(([x], [y]) => (x < y ? -1 : 1)));
+  return content(a) === content(b);
+}
+
+function stopActions(stops: readonly PlannedStop[], primaryId: string): ServiceAction[] {
+  const texts: Readonly<Record<PlannedStop['reason'], string>> = {
+    scaling: scalingReason(primaryId),
+    unhealthy: unhealthyReason,
+    draining: drainingReason,
+  };
+  const actions: ServiceAction[] = [];
+  for (const [reason, group] of Map.groupBy(stops, (stop) => stop.reason)) {
+    const taskArns = group.map(({ task }) => task.taskArn);
+    actions.push({ kind: 'stopTasks', taskArns, stopCode: 'ServiceSchedulerInitiated', reason: texts[reason] });
+  }
+  return actions;
+}
+
+interface Progression {
+  before: Deployment;
+  after: Deployment;
+  kept: readonly Deployment[];
+  /** Those whose launches this look holds; told only now, so that a problem that is over is not told again. */
+  newlyHeld: readonly Deployment[];
+}
+
+function events(snapshot: ServiceSnapshot, plan: Plan, progression: Progression, now: number): ServiceAction[] {
+  const { service, unplaced, tasks } = snapshot;
+  const { before, after, kept, newlyHeld } = progression;
+  const name = service.serviceName;
+  const messages: string[] = [];
+  for (const { task, reason } of plan.stops) {
+    if (reason === 'unhealthy') messages.push(eventTexts.unhealthy(name, task.taskArn));
+  }
+  for (const { explanation } of unplaced.values()) messages.push(eventTexts.unableToPlace(name, explanation));
+  for (const { failedTasks } of newlyHeld) {
+    messages.push(failedTasks > freeFailedStarts ? eventTexts.startsImpaired(name) : eventTexts.crashing(name));
+  }
+  if (plan.waiting?.deadlock === true) messages.push(eventTexts.deadlock(name));
+  if (before.rolloutState !== 'COMPLETED' && after.rolloutState === 'COMPLETED') {
+    messages.push(eventTexts.deploymentCompleted(name, after.id));
+  }
+  const steady = plan.waiting === undefined && kept.length === 0 && plan.starts.length === 0 && plan.stops.length === 0;
+  if (steady && !tasks.some((task) => isLive(task) && !isAlive(task))) messages.push(eventTexts.steadyState(name));
+  return messages
+    .filter((message) => !isSuppressed(service.events, message, now))
+    .map((message) => ({ kind: 'addEvent', message }));
+}

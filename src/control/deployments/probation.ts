@@ -1,0 +1,117 @@
+/**
+ * Counting outcomes exactly once. A launched task is put on its deployment's probation list in the transaction that creates it, and
+ * leaves it in the transaction that counts its outcome; both are one write, so neither a crash nor a repeated look counts twice.
+ */
+import { freshProgress, type Deployment, type ProbationTask } from '#model/deployment.ts';
+import { hasStopped, type Task } from '#model/task.ts';
+import type { ServiceSnapshot } from './snapshot.ts';
+
+/** A task that ends by itself before it has run this long crashed quickly. */
+export const quickCrashMs = 10_000;
+
+export interface SettledDeployment {
+  deployment: Deployment;
+  /** Failed starts and quick crashes that this look found. */
+  newFailures: number;
+  /** When a task on probation next changes its standing by time alone (epoch ms). */
+  lookAgainAt?: number;
+}
+
+/** The deployment after all outcomes that the snapshot shows. */
+export function settleProbation(deployment: Deployment, snapshot: ServiceSnapshot, now: number): SettledDeployment {
+  const byArn = new Map(snapshot.tasks.map((task) => [task.taskArn, task]));
+  const progress = deployment.progress ?? freshProgress;
+  let { failedTasks } = deployment;
+  let { quickCrashes, healthFailures } = progress;
+  let newFailures = 0;
+  let lookAgainAt: number | undefined;
+  const probation: ProbationTask[] = [];
+  for (const entry of inOrderOfOutcome(progress.probation, byArn)) {
+    const task = byArn.get(entry.taskArn);
+    if (task === undefined) continue;
+    const outcome = outcomeOf(task, entry, snapshot, now);
+    switch (outcome.kind) {
+      case 'starting':
+        probation.push(entry);
+        break;
+      case 'running':
+        if (entry.runningSince === undefined) failedTasks = 0;
+        probation.push({ taskArn: entry.taskArn, runningSince: outcome.since });
+        if (outcome.changesAt !== undefined) lookAgainAt = Math.min(lookAgainAt ?? Infinity, outcome.changesAt);
+        break;
+      case 'proven':
+        failedTasks = entry.runningSince === undefined ? 0 : failedTasks;
+        quickCrashes = 0;
+        healthFailures = 0;
+        break;
+      case 'failedToStart':
+        failedTasks += 1;
+        newFailures += 1;
+        break;
+      case 'crashed':
+        if (entry.runningSince === undefined) failedTasks = 0;
+        quickCrashes += 1;
+        newFailures += 1;
+        break;
+      case 'ended':
+        break;
+    }
+  }
+  const settled: Deployment = {
+    ...deployment,
+    failedTasks,
+    progress: { ...progress, probation, quickCrashes, healthFailures },
+  };
+  return { deployment: settled, newFailures, ...(lookAgainAt === undefined ? {} : { lookAgainAt }) };
+}
+
+type Outcome =
+  | { kind: 'starting' }
+  | { kind: 'running'; since: number; changesAt?: number }
+  | { kind: 'proven' }
+  | { kind: 'failedToStart' }
+  | { kind: 'crashed' }
+  /** Ended for a reason that says nothing about the deployment: stopped on request, or its instance was lost. */
+  | { kind: 'ended' };
+
+function outcomeOf(task: Task, entry: ProbationTask, snapshot: ServiceSnapshot, now: number): Outcome {
+  const started = entry.runningSince !== undefined || task.startedAt !== undefined;
+  if (hasStopped(task)) {
+    if (!endedByItself(task)) return { kind: 'ended' };
+    if (!started) return { kind: 'failedToStart' };
+    return ranFor(task) < quickCrashMs ? { kind: 'crashed' } : { kind: 'proven' };
+  }
+  if (task.lastStatus !== 'RUNNING' && !started) return { kind: 'starting' };
+  const since = entry.runningSince ?? now;
+  const checked = snapshot.healthChecked.has(task.taskDefinitionArn);
+  const healthyAt = since + (checked ? 0 : snapshot.rules.healthyAfterMs);
+  const provenAt = Math.max(since + quickCrashMs, healthyAt);
+  if (now >= provenAt && (!checked || task.healthStatus === 'HEALTHY')) return { kind: 'proven' };
+  const changesAt = [healthyAt, provenAt].filter((time) => time > now);
+  return { kind: 'running', since, ...(changesAt.length === 0 ? {} : { changesAt: Math.min(...changesAt) }) };
+}
+
+function endedByItself({ stopCode }: Task): boolean {
+  return stopCode === undefined || stopCode === 'TaskFailedToStart' || stopCode === 'EssentialContainerExited';
+}
+
+/** By the agent's clock on both ends, so that a wrong clock does no harm. */
+function ranFor({ startedAt, executionStoppedAt, stoppedAt }: Task): number {
+  const end = executionStoppedAt ?? stoppedAt;
+  return startedAt === undefined || end === undefined ? 0 : end - startedAt;
+}
+
+/** Starts reset what failures count, so what happened first is counted first. */
+function inOrderOfOutcome(
+  probation: readonly ProbationTask[],
+  byArn: ReadonlyMap<string, Task>,
+): readonly ProbationTask[] {
+  const timeOf = ({ taskArn }: ProbationTask): number => {
+    const task = byArn.get(taskArn);
+    return task?.stoppedAt ?? task?.startedAt ?? Infinity;
+  };
+  return probation.toSorted((a, b) => {
+    const [first, second] = [timeOf(a), timeOf(b)];
+    return first === second ? 0 : first - second;
+  });
+}

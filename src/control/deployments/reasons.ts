@@ -1,0 +1,56 @@
+/** What users read about deployments and services, in ECS's words where ECS has words for it. */
+import { arnId } from '#model/arn.ts';
+import type { Waiting } from '#model/deployment.ts';
+
+export function inProgressReason(id: string, waiting?: Waiting): string {
+  const progress = `ECS deployment ${id} in progress.`;
+  return waiting === undefined ? progress : `${progress} Waiting: ${waiting.reason}.`;
+}
+
+export function completedReason(id: string): string {
+  return `ECS deployment ${id} completed.`;
+}
+
+export const breakerReason = 'ECS deployment circuit breaker: tasks failed to start.';
+
+export function rollbackReason(targetId: string): string {
+  return `ECS deployment circuit breaker: rolling back to deploymentId ${targetId}.`;
+}
+
+export function scalingReason(deploymentId: string): string {
+  return `Scaling activity initiated by (deployment ${deploymentId})`;
+}
+
+export const unhealthyReason = 'Task failed container health checks';
+export const drainingReason = 'Container instance is draining';
+
+/** Long lists are cut so that an event stays readable. */
+const mostNamedTasks = 20;
+
+function namedTasks(taskArns: readonly string[]): string {
+  const named = taskArns.slice(0, mostNamedTasks).map((arn) => `(task ${arnId(arn)})`);
+  const more = taskArns.length - named.length;
+  return more > 0 ? `${named.join(' ')} and ${more} more` : named.join(' ');
+}
+
+export const eventTexts = {
+  steadyState: (service: string) => `(service ${service}) has reached a steady state.`,
+  started: (service: string, taskArns: readonly string[]) =>
+    `(service ${service}) has started ${taskArns.length} tasks: ${namedTasks(taskArns)}.`,
+  stopped: (service: string, taskArns: readonly string[]) =>
+    `(service ${service}) has stopped ${taskArns.length} running tasks: ${namedTasks(taskArns)}.`,
+  /** `explanation` comes from placement. */
+  unableToPlace: (service: string, explanation: string) =>
+    `(service ${service}) was unable to place a task ${explanation}`,
+  deadlock: (service: string) =>
+    `(service ${service}) was unable to stop or start tasks during a deployment because of the service deployment configuration. ` +
+    'Update the minimumHealthyPercent or maximumPercent value and try again.',
+  startsImpaired: (service: string) => `(service ${service}) is unable to consistently start tasks successfully.`,
+  crashing: (service: string) => `(service ${service}) has tasks that stop soon after they start.`,
+  unhealthy: (service: string, taskArn: string) =>
+    `(service ${service}) (task ${arnId(taskArn)}) failed container health checks.`,
+  deploymentCompleted: (service: string, id: string) => `(service ${service}) (deployment ${id}) deployment completed.`,
+  deploymentFailed: (service: string, id: string) =>
+    `(service ${service}) (deployment ${id}) deployment failed: tasks failed to start.`,
+  rollingBack: (service: string, id: string) => `(service ${service}) rolling back to (deployment ${id}).`,
+} as const;

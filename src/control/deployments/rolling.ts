@@ -1,0 +1,232 @@
+/**
+ * Replicas: keep desiredCount tasks of the PRIMARY deployment, replacing within floor and ceiling whatever is to go (older deployments,
+ * DRAINING instances, UNHEALTHY tasks). Starts come first as far as the ceiling and the machines allow; what is to go leaves when
+ * healthy tasks have taken its place, or earlier where only that makes room and the floor permits it.
+ *
+ * - Starts never bring RUNNING + PENDING above the ceiling (I3).
+ * - Stops never bring what serves below the floor, as long as it is not below already (I4).
+ */
+import type { Task } from '#model/task.ts';
+import {
+  countHealthy,
+  isOnDraining,
+  isStanding,
+  mayLaunch,
+  stopReason,
+  takeCensus,
+  waitingForTasks,
+  type Census,
+  type Plan,
+  type PlanInput,
+  type PlannedStart,
+  type PlannedStop,
+  type PlanWaiting,
+} from './census.ts';
+import { lastCompleted } from './circuit-breaker.ts';
+import { isHeld } from './launch-throttle.ts';
+import { rolloutLimits } from './limits.ts';
+import { isHealthy, isRunning, isUp } from './task-health.ts';
+
+/** What is decided so far; the census shrinks as tasks are chosen to stop. */
+interface Draft {
+  readonly input: PlanInput;
+  readonly floor: number;
+  readonly ceiling: number;
+  readonly desired: number;
+  census: Census;
+  readonly stops: PlannedStop[];
+  readonly starts: PlannedStart[];
+}
+
+export function planReplicas(input: PlanInput): Plan {
+  const { service } = input.snapshot;
+  const { floor, ceiling } = rolloutLimits(service);
+  const draft: Draft = {
+    input,
+    floor,
+    ceiling,
+    desired: service.desiredCount,
+    census: takeCensus(input),
+    stops: [],
+    starts: [],
+  };
+  stopSurplus(draft);
+  stopWhatNeverCounted(draft);
+  stopWhatIsReplaced(draft);
+  const missing = startPrimary(draft);
+  startReplacementsOfOld(draft);
+
+  const { own, outgoing, leaving } = draft.census;
+  const up = own.filter((task) => isUp(task, input.snapshot, input.now)).length;
+  const reached = up === draft.desired && own.length === draft.desired && outgoing.length === 0;
+  return {
+    stops: draft.stops,
+    starts: draft.starts,
+    waiting: reached && leaving.length === 0 ? undefined : waitingReason(draft, missing),
+    reached,
+    desiredCount: draft.desired,
+  };
+}
+
+/** More of its own than wanted: first those that do not serve yet. */
+function stopSurplus(draft: Draft): void {
+  const { input, census, desired } = draft;
+  const surplus = census.own.length - desired;
+  if (surplus <= 0) return;
+  const { primary, snapshot, now } = input;
+  const victims = inRemovalOrder(census.own, input).toSorted(
+    (a, b) => Number(isHealthy(a, primary, snapshot, now)) - Number(isHealthy(b, primary, snapshot, now)),
+  );
+  stop(draft, victims.slice(0, surplus));
+}
+
+/** What has not started and will not be wanted: on DRAINING instances, and of deployments overtaken before they completed. */
+function stopWhatNeverCounted(draft: Draft): void {
+  const { input, census } = draft;
+  const completed = new Set(
+    input.older.filter(({ rolloutState }) => rolloutState === 'COMPLETED').map(({ id }) => id),
+  ).add(input.primary.id);
+  stop(
+    draft,
+    census.outgoing.filter(
+      (task) => !isRunning(task) && (isOnDraining(task, input.snapshot) || !completed.has(task.deploymentId ?? '')),
+    ),
+  );
+}
+
+/** Healthy newcomers have taken the place of some that are to go. */
+function stopWhatIsReplaced(draft: Draft): void {
+  const { input, census, desired } = draft;
+  const stillNeeded = Math.max(0, desired - countHealthy(census.own, input));
+  stopOutgoing(draft, census.outgoing.length - stillNeeded);
+}
+
+/** Stops up to `count` of what is to go, in order, without going below the floor. Answers how many. */
+function stopOutgoing(draft: Draft, count: number): number {
+  const { input, census, floor } = draft;
+  let budget =
+    countHealthy(census.own, input) + census.outgoing.filter((task) => isStanding(task, input)).length - floor;
+  const victims: Task[] = [];
+  for (const task of outgoingOrder(census.outgoing, input)) {
+    if (victims.length >= count) break;
+    if (isStanding(task, input)) {
+      if (budget <= 0) continue;
+      budget -= 1;
+    }
+    victims.push(task);
+  }
+  stop(draft, victims);
+  return victims.length;
+}
+
+/** Starts what is missing of the PRIMARY; answers how many could not be started for want of room. */
+function startPrimary(draft: Draft): number {
+  const { input, desired } = draft;
+  const { primary, snapshot, now } = input;
+  const missing = desired - draft.census.own.length;
+  if (missing <= 0 || !mayLaunch(primary, now)) return 0;
+  const unplaced = snapshot.unplaced.get(primary.id);
+  if (unplaced !== undefined) {
+    const coming = draft.census.leaving.length + draft.stops.length;
+    if (unplaced.forWantOfRoom) makeRoom(draft, unplaced.count - coming);
+    return missing;
+  }
+  const allowed = Math.min(missing, room(draft));
+  const freed = allowed < missing ? makeRoom(draft, missing - allowed) : 0;
+  start(draft, primary.id, Math.min(missing, allowed + freed));
+  return missing - Math.min(missing, allowed + freed);
+}
+
+/**
+ * Stops what is to go although nothing replaces it yet. UNHEALTHY tasks hold up no floor but may still serve a little: they go one by
+ * one, each when the replacement of the one before runs.
+ */
+function makeRoom(draft: Draft, count: number): number {
+  const { input, census } = draft;
+  if (count <= 0) return 0;
+  const stopped = stopOutgoingWhere(draft, count, (task) => isStanding(task, input) || !isRunning(task));
+  const oneByOne = census.own.every((task) => isRunning(task)) && census.leaving.length === 0;
+  if (stopped > 0 || !oneByOne) return stopped;
+  return stopOutgoingWhere(draft, 1, (task) => !isStanding(task, input));
+}
+
+function stopOutgoingWhere(draft: Draft, count: number, eligible: (task: Task) => boolean): number {
+  const { census } = draft;
+  const set = { ...draft, census: { ...census, outgoing: census.outgoing.filter(eligible) } };
+  const stopped = stopOutgoing(set, count);
+  const gone = new Set(draft.stops.map(({ task }) => task.taskArn));
+  draft.census = without(census, gone);
+  return stopped;
+}
+
+/**
+ * Something of an older deployment died before its replacement was ready: the same revision takes its place, as far as the floor wants it,
+ * or up to the desired count when the PRIMARY has failed and starts nothing.
+ */
+function startReplacementsOfOld(draft: Draft): void {
+  const { input, census, floor, desired } = draft;
+  const { snapshot, primary, older, now } = input;
+  const survivor = lastCompleted(older);
+  if (survivor === undefined || !mayLaunch(survivor, now) || snapshot.unplaced.has(survivor.id)) return;
+  const failed = primary.rolloutState === 'FAILED';
+  const serving = failed ? census.own.filter((task) => isRunning(task)).length : countHealthy(census.own, input);
+  const keeping = census.outgoing.filter((task) => !isRunning(task) || isStanding(task, input)).length;
+  const wanted = (failed ? desired : floor) - serving - keeping;
+  start(draft, survivor.id, Math.min(wanted, room(draft)));
+}
+
+function room({ census, starts, ceiling }: Draft): number {
+  const started = starts.reduce((sum, { count }) => sum + count, 0);
+  return Math.max(0, ceiling - census.own.length - census.outgoing.length - started);
+}
+
+function start(draft: Draft, deploymentId: string, count: number): void {
+  if (count > 0) draft.starts.push({ deploymentId, count });
+}
+
+function stop(draft: Draft, victims: readonly Task[]): void {
+  for (const task of victims) draft.stops.push({ task, reason: stopReason(task, draft.input) });
+  draft.census = without(draft.census, new Set(victims.map(({ taskArn }) => taskArn)));
+}
+
+function without({ own, outgoing, leaving }: Census, gone: ReadonlySet<string>): Census {
+  const stays = ({ taskArn }: Task): boolean => !gone.has(taskArn);
+  return { own: own.filter(stays), outgoing: outgoing.filter(stays), leaving };
+}
+
+/** What does not serve first, then what never completed a rollout, then as in a scale-in. */
+function outgoingOrder(outgoing: readonly Task[], input: PlanInput): Task[] {
+  const completed = new Set(input.older.filter(({ rolloutState }) => rolloutState === 'COMPLETED').map(({ id }) => id));
+  const rank = (task: Task): number =>
+    (isStanding(task, input) ? 2 : 0) + (completed.has(task.deploymentId ?? '') ? 1 : 0);
+  return inRemovalOrder(outgoing, input).toSorted((a, b) => rank(a) - rank(b));
+}
+
+function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): Task[] {
+  const order = new Map(snapshot.removalOrder.map((arn, index) => [arn, index]));
+  const rank = ({ taskArn }: Task): number => order.get(taskArn) ?? order.size;
+  return tasks.toSorted((a, b) => rank(a) - rank(b) || b.createdAt - a.createdAt || (a.taskArn < b.taskArn ? 1 : -1));
+}
+
+function waitingReason(draft: Draft, missing: number): PlanWaiting {
+  const { input, census, stops, starts } = draft;
+  const { snapshot, primary, now } = input;
+  if (stops.length > 0 || starts.length > 0) {
+    return waitingForTasks(census.own, census.leaving, input) ?? { reason: 'tasks to start and stop' };
+  }
+  if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
+  if (isHeld(primary, now)) return holding(primary.launchesHeldUntil);
+  const unplaced = snapshot.unplaced.get(primary.id);
+  if (unplaced !== undefined) return { reason: 'a container instance that meets the requirements of its tasks' };
+  const forTasks = waitingForTasks(census.own, census.leaving, input);
+  if (forTasks !== undefined) return forTasks;
+  if (missing > 0 || census.outgoing.length > 0) {
+    return { reason: 'a deployment configuration that lets tasks stop or start', deadlock: true };
+  }
+  return { reason: 'its tasks to report' };
+}
+
+function holding(until: number | undefined): PlanWaiting {
+  const reason = 'a delay after tasks that failed';
+  return until === undefined ? { reason } : { reason, until };
+}

@@ -1,0 +1,50 @@
+/** Everything a decision about a service looks at. Data only: the same snapshot and time give the same decision. */
+import type { Service } from '#model/service.ts';
+import type { Task } from '#model/task.ts';
+
+/** Tasks of a deployment that placement refused a moment ago, in the same transaction. */
+export interface Unplaced {
+  count: number;
+  /** Completes "(service web) was unable to place a task". */
+  explanation: string;
+  /** Whether room would help: some instance lacked CPU, memory, ports, GPUs, or already had a task of the group. */
+  forWantOfRoom: boolean;
+}
+
+/** An instance as a DAEMON service sees it. */
+export interface DaemonInstance {
+  containerInstanceArn: string;
+  /** ACTIVE, and it meets the attributes and constraints of the PRIMARY deployment. */
+  suitable: boolean;
+  draining: boolean;
+  connected: boolean;
+  /** Whether live tasks of other than DAEMON services are still on it: daemons leave last. */
+  inUse: boolean;
+}
+
+export interface SchedulingRules {
+  /**
+   * How long a task without health check must have been RUNNING before it may take another's place in a rolling update.
+   * ECS waits 40 s; see docs/deployments.md.
+   */
+  healthyAfterMs: number;
+}
+
+export const defaultSchedulingRules: SchedulingRules = { healthyAfterMs: 40_000 };
+
+export interface ServiceSnapshot {
+  service: Service;
+  /** Live tasks of the service, and those on probation that have ended meanwhile. */
+  tasks: readonly Task[];
+  /** ARNs of the cluster's DRAINING instances. */
+  drainingInstances: ReadonlySet<string>;
+  /** ARNs of the task definitions, among those in use, that have an essential container with a health check. */
+  healthChecked: ReadonlySet<string>;
+  /** By deployment. */
+  unplaced: ReadonlyMap<string, Unplaced>;
+  /** The instances of the cluster; empty for REPLICA. */
+  daemonInstances: readonly DaemonInstance[];
+  /** ARNs of the service's tasks, the first to go first; a task that is not named goes after those that are. */
+  removalOrder: readonly string[];
+  rules: SchedulingRules;
+}
