@@ -70,14 +70,14 @@ export function planOutgoing(snapshot: LineSnapshot, line: AssignmentLine): Outg
   const head = instance.assignmentNumber;
   if (line.head === head) return { messages: [], line };
   const live = tasks.filter((task) => !hasStopped(task));
-  const news = tasks.filter((task) => isNews(task, line)).toSorted(stopsFirst);
+  const news = tasks.filter((task) => isNews(task, line)).toSorted((a, b) => a.assignmentNumber - b.assignmentNumber);
   const messages: (CompleteSet | Assignments)[] = [];
   if (line.head === undefined) messages.push(completeSet(head, live));
   const batches = inBatches(news, snapshot.definitions);
-  if (line.head === undefined && batches.length === 0) batches.push({ tasks: [], definitions: {} });
-  for (const [index, batch] of batches.entries()) {
+  if (line.head === undefined && batches.length === 0) batches.push({ number: head, tasks: [], definitions: {} });
+  for (const [index, { number, tasks: assignments, definitions }] of batches.entries()) {
     const last = index === batches.length - 1;
-    messages.push({ type: 'assignments', number: last ? head : (line.head ?? 0), ...batch });
+    messages.push({ type: 'assignments', number: last ? head : number, tasks: assignments, definitions });
   }
   return { messages, line: { head, known: knownAfter(line, live, news) } };
 }
@@ -87,12 +87,6 @@ function isNews(task: Task, line: AssignmentLine): boolean {
   const known = line.known.get(task.taskArn);
   if (known === undefined) return !hasStopped(task);
   return known === 'RUNNING' && task.desiredStatus === 'STOPPED';
-}
-
-/** Stops make room for starts. */
-function stopsFirst(a: Task, b: Task): number {
-  const order = Number(b.desiredStatus === 'STOPPED') - Number(a.desiredStatus === 'STOPPED');
-  return order === 0 ? a.assignmentNumber - b.assignmentNumber : order;
 }
 
 /** What is no longer live will not be asked for again, so it need not be remembered. */
@@ -118,11 +112,14 @@ function completeSet(number: number, live: readonly Task[]): CompleteSet {
   };
 }
 
-type Batch = Pick<Assignments, 'tasks' | 'definitions'>;
+interface Batch extends Pick<Assignments, 'tasks' | 'definitions'> {
+  /** That of its last task. */
+  number: number;
+}
 
 function inBatches(tasks: readonly Task[], definitions: ReadonlyMap<string, TaskDefinition>): Batch[] {
   const batches: Batch[] = [];
-  let batch: Batch = { tasks: [], definitions: {} };
+  let batch: Batch = { number: 0, tasks: [], definitions: {} };
   let bytes = 0;
   for (const task of tasks) {
     const assignment = assignmentOf(task);
@@ -131,10 +128,11 @@ function inBatches(tasks: readonly Task[], definitions: ReadonlyMap<string, Task
     const added = JSON.stringify(assignment).length + (body === undefined ? 0 : JSON.stringify(body).length);
     if (batch.tasks.length === maximumBatchTasks || (batch.tasks.length > 0 && bytes + added > maximumBatchBytes)) {
       batches.push(batch);
-      batch = { tasks: [], definitions: {} };
+      batch = { number: 0, tasks: [], definitions: {} };
       bytes = 0;
     }
     batch.tasks.push(assignment);
+    batch.number = task.assignmentNumber;
     if (body !== undefined) batch.definitions[arn] = { ...body };
     bytes += added;
   }

@@ -64,7 +64,7 @@ export const Hello = z.object({
 });
 export type Hello = z.infer<typeof Hello>;
 
-/** Everything up to and including `number` is saved. */
+/** The messages up to `number` are saved. */
 export const AssignmentsAck = z.object({ type: z.literal('assignmentsAck'), number: lineNumber });
 export type AssignmentsAck = z.infer<typeof AssignmentsAck>;
 
@@ -193,7 +193,10 @@ const assignment = z.object({
 });
 export type Assignment = z.infer<typeof assignment>;
 
-/** An increment: with it, everything up to `number` was sent. `definitions` holds each task definition body (`TaskDefinitionBody` of the model) once, by ARN. */
+/**
+ * An increment. `number` is at least that of each of its tasks, and the head of the line in the last message of a pass. `definitions` holds each
+ * task definition body (`TaskDefinitionBody` of the model) once, by ARN.
+ */
 export const Assignments = z.object({
   type: z.literal('assignments'),
   number: lineNumber,
