@@ -7,7 +7,7 @@ import { parseSource, readSources, violations } from './support/architecture.ts'
 const root = resolve(import.meta.dirname, '..');
 
 describe('the tree', () => {
-  const files = readSources(root, ['src', 'test']);
+  const files = readSources(root, ['src', 'test', 'bin', 'sample']);
 
   it('keeps its arrows and doors', () => {
     expect(violations(files)).toEqual([]);
