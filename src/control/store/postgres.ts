@@ -102,7 +102,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     write: (work) => turns.run(() => writeWithRetries(work)),
     subscribe: feed.subscribe,
     async ping() {
-      await sql`select count(*) from ${sql.table('clusters')} where false`.execute(db);
+      await sql`select 1 from ${sql.table('clusters')} limit 1`.execute(db);
     },
     async close() {
       await db.destroy();

@@ -10,6 +10,7 @@ import { Kysely, sql } from 'kysely';
 import { systemClock, type Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
+import { createSemaphore } from '#lib/semaphore.ts';
 import { createChangeFeed, createChangeRecorder } from './change-set.ts';
 import { StoreOpenError } from './errors.ts';
 import { sqliteColumnTypes } from './migrations/column-types.ts';
@@ -18,7 +19,7 @@ import type { SchemaMigration } from './migrations/migrations.ts';
 import type { Database } from './sql/schema.ts';
 import { createTransaction } from './sql/transaction.ts';
 import { nodeSqliteDialect, sqliteCodeOf, sqliteCodes, whileBusy } from './sqlite-dialect.ts';
-import type { Store } from './store.ts';
+import type { Store, StoreTransaction } from './store.ts';
 
 export interface SqliteStoreOptions {
   /** A file, made with its folder when it is missing; or `:memory:`. */
@@ -39,34 +40,37 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
   const { path, logger = silentLogger, clock = systemClock } = options;
   const db = await openDatabase(options, clock);
   const feed = createChangeFeed(logger);
+  /** Kysely also lets one transaction at a time use the connection, but in no particular order. */
+  const turns = createSemaphore(1);
+
+  async function writeOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    const recorder = createChangeRecorder();
+    const result = await db.transaction().execute(async (transaction) => {
+      const answer = await work(createTransaction(transaction, recorder));
+      options.beforeCommit?.();
+      return answer;
+    });
+    options.afterCommit?.();
+    feed.announce(recorder.changes);
+    return result;
+  }
+
+  function readOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    return db
+      .transaction()
+      .setAccessMode('read only')
+      .execute((transaction) => work(createTransaction(transaction, createChangeRecorder())));
+  }
 
   return {
-    read: (work) =>
-      db
-        .transaction()
-        .setAccessMode('read only')
-        .execute((transaction) => work(createTransaction(transaction, createChangeRecorder()))),
-
-    async write(work) {
-      const recorder = createChangeRecorder();
-      const result = await db.transaction().execute(async (transaction) => {
-        const answer = await work(createTransaction(transaction, recorder));
-        options.beforeCommit?.();
-        return answer;
-      });
-      options.afterCommit?.();
-      feed.announce(recorder.changes);
-      return result;
-    },
-
+    read: (work) => turns.run(() => readOnce(work)),
+    write: (work) => turns.run(() => writeOnce(work)),
     subscribe: feed.subscribe,
-
     async ping() {
-      await sql`select count(*) from ${sql.table('clusters')}`.execute(db);
+      await turns.run(() => sql`select 1 from ${sql.table('clusters')} limit 1`.execute(db));
     },
-
     async close() {
-      await db.destroy();
+      await turns.run(() => db.destroy());
       logger.debug({ path }, 'the store is closed');
     },
   };

@@ -1,7 +1,8 @@
 /**
  * The store's port: the only truth about what should run. All reads and writes happen inside a transaction; when `write` resolves, everything
  * put in it is durable and its changes have been announced to subscribers. `work` may be run again after a serialization failure, so it must have
- * no effects besides the transaction. No clock, no ids, no random in here: times and names are parameters.
+ * no effects besides the transaction; transactions do not nest: within `work` only `tx` may be used, another `read` or `write` would wait for
+ * ever. No clock, no ids, no random in here: times and names are parameters.
  */
 import type { ClusterStatus, Cluster } from '#model/cluster.ts';
 import type { ContainerInstance, ContainerInstanceStatus } from '#model/container-instance.ts';

@@ -101,6 +101,14 @@ describe.each(storeKinds)('transactions in $name', (kind) => {
     expect((await store.read((tx) => tx.clusters.get('default')))?.createdAt).toBe(50);
   });
 
+  it('of one store run and announce in the order in which they were asked for', async () => {
+    const store = await stores.empty();
+    const heard = listeningTo(store);
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    await Promise.all(names.map((clusterName) => store.write((tx) => tx.clusters.put(aCluster({ clusterName })))));
+    expect(heard).toEqual(names.map((name) => ({ clusters: [name] })));
+  });
+
   it('announce every key they put or deleted, once, after they are committed', async () => {
     const store = await stores.empty();
     const instance = aContainerInstance();

@@ -68,7 +68,10 @@ export async function initial(db: Kysely<unknown>, { key, text, integer }: Colum
     where started_by is not null`.execute(db);
   await sql`create index tasks_by_instance on tasks (container_instance_arn, assignment_number)
     where container_instance_arn is not null`.execute(db);
-  await sql`create index tasks_live_by_cluster on tasks (cluster_name, task_arn)
+  // The counts are answered out of these two alone.
+  await sql`create index tasks_live_by_cluster on tasks (cluster_name, task_arn, last_status)
+    where last_status <> 'STOPPED'`.execute(db);
+  await sql`create index tasks_live_by_instance on tasks (cluster_name, container_instance_arn, last_status)
     where last_status <> 'STOPPED'`.execute(db);
   await sql`create index tasks_live_by_definition on tasks (task_definition_arn)
     where last_status <> 'STOPPED'`.execute(db);
