@@ -1,0 +1,172 @@
+/**
+ * Keeps the cluster moving towards what is wanted. Commits announce what changed; each named service or instance is looked at once per
+ * change, and a full pass at start and on a slow tick repairs what an announcement missed. What the queues hold is a hint: everything
+ * needed to go on is in the store, so this may die at any moment.
+ */
+import { createBackground } from '#lib/background.ts';
+import type { Timer } from '#lib/clock.ts';
+import type { Logger } from '#lib/logger.ts';
+import { createWorkQueue, type LookAgain } from '#lib/work-queue.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { ChangeSet, Store } from '#control/store/store.ts';
+import { defaultSchedulingRules } from '../deployments/snapshot.ts';
+import { reconcileInstance } from './instances.ts';
+import type { LaunchDeps } from './launch.ts';
+import { reap } from './reaper.ts';
+import { reconcileService } from './services.ts';
+
+export interface ReconcilerConfig {
+  /** How long an agent may be silent before its tasks are replaced; 0 means for ever. */
+  lostAfterMs: number;
+  stoppedTaskRetentionMs: number;
+  /** How long a task without health check runs before it may take another's place; ECS's 40 s unless set. */
+  healthyAfterMs?: number;
+}
+
+export interface ReconcilerOptions extends LaunchDeps {
+  store: Store;
+  logger: Logger;
+  config: ReconcilerConfig;
+}
+
+export interface Reconciler {
+  start(): Promise<void>;
+  /** Starts nothing more and resolves when what runs has ended. */
+  stop(): Promise<void>;
+  /** Resolves when nothing is being looked at; what is scheduled for later does not count. */
+  idle(): Promise<void>;
+}
+
+const tickMs = 60_000;
+const tickJitter = 0.2;
+const listBatch = 500;
+const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { store, clock, random, logger, config } = options;
+  const rules = {
+    ...defaultSchedulingRules,
+    healthyAfterMs: config.healthyAfterMs ?? defaultSchedulingRules.healthyAfterMs,
+  };
+  const background = createBackground({
+    onError: (name, error) => logger.error({ name, error }, 'background work of the reconciler failed'),
+  });
+  /** Services with tasks that found no place, to look at again when room may have appeared. */
+  const wantPlace = new Set<string>();
+  /** What placement last saw of each instance, to tell changes that matter from assignments. */
+  const lastSeen = new Map<string, string>();
+  /** Grows with every look: the queues feed each other, so all are idle when a round over them saw none. */
+  let looks = 0;
+  let listeningSince = clock.now();
+  let unsubscribe: (() => void) | undefined;
+  let tick: Timer | undefined;
+
+  const services = createWorkQueue({
+    clock,
+    random,
+    concurrency: 4,
+    backoff: queueBackoff,
+    run: lookAtService,
+    onError: (serviceArn, error, attempt) =>
+      logger.error({ serviceArn, error, attempt }, 'looking at a service failed'),
+  });
+  const instances = createWorkQueue({
+    clock,
+    random,
+    concurrency: 4,
+    backoff: queueBackoff,
+    run: lookAtInstance,
+    onError: (containerInstanceArn, error, attempt) =>
+      logger.error({ containerInstanceArn, error, attempt }, 'looking at a container instance failed'),
+  });
+
+  async function lookAtService(serviceArn: string): Promise<LookAgain> {
+    looks += 1;
+    const look = await reconcileService({ ...options, rules }, serviceArn);
+    if (look.wantsPlace) wantPlace.add(serviceArn);
+    else wantPlace.delete(serviceArn);
+    return { lookAgainAt: look.lookAgainAt };
+  }
+
+  async function lookAtInstance(containerInstanceArn: string): Promise<LookAgain> {
+    looks += 1;
+    const look = await reconcileInstance(
+      { store, clock, lostAfterMs: config.lostAfterMs, listeningSince },
+      containerInstanceArn,
+    );
+    if (look.instance !== undefined && placementChanged(look.instance)) await addServicesOf(look.instance.clusterName);
+    return { lookAgainAt: look.lookAgainAt };
+  }
+
+  function placementChanged(instance: ContainerInstance): boolean {
+    const { status, agentConnected, health, resources, agentAttributes, customAttributes } = instance;
+    const seen = JSON.stringify([status, agentConnected, health.status, resources, agentAttributes, customAttributes]);
+    if (lastSeen.get(instance.containerInstanceArn) === seen) return false;
+    lastSeen.set(instance.containerInstanceArn, seen);
+    return true;
+  }
+
+  /** The services of a cluster, or of all clusters. */
+  async function addServicesOf(clusterName?: string): Promise<void> {
+    let after: string | undefined;
+    do {
+      const filter = {
+        statuses: ['ACTIVE', 'DRAINING'] as const,
+        ...(clusterName === undefined ? {} : { clusterName }),
+      };
+      const page = await store.read((tx) =>
+        tx.services.list(filter, after === undefined ? { limit: listBatch } : { after, limit: listBatch }),
+      );
+      for (const { serviceArn } of page.items) services.add(serviceArn);
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  function onChange(changes: ChangeSet): void {
+    for (const arn of changes.services) services.add(arn);
+    for (const arn of changes.containerInstances) instances.add(arn);
+    if (changes.tasks.size > 0) for (const arn of wantPlace) services.add(arn);
+  }
+
+  async function fullPass(): Promise<void> {
+    const known = await store.read((tx) => tx.containerInstances.list({}));
+    for (const { containerInstanceArn } of known) instances.add(containerInstanceArn);
+    await addServicesOf();
+    await reap({ store, clock, stoppedTaskRetentionMs: config.stoppedTaskRetentionMs });
+  }
+
+  function scheduleTick(): void {
+    const wait = tickMs * (1 + tickJitter * (2 * random.next() - 1));
+    tick = clock.after(
+      wait,
+      () => {
+        background.spawn('full pass', fullPass());
+        scheduleTick();
+      },
+      { background: true },
+    );
+  }
+
+  return {
+    async start() {
+      listeningSince = clock.now();
+      unsubscribe = store.subscribe(onChange);
+      scheduleTick();
+      await fullPass();
+    },
+    async stop() {
+      unsubscribe?.();
+      tick?.cancel();
+      await Promise.all([services.stop(), instances.stop(), background.settled()]);
+    },
+    async idle() {
+      let before: number;
+      do {
+        before = looks;
+        await background.settled();
+        await instances.idle();
+        await services.idle();
+      } while (looks !== before);
+    },
+  };
+}

@@ -1,0 +1,186 @@
+/**
+ * Carries out what a decision asks for, on a draft of the service that is saved once at the end. A record over the union of actions: an
+ * action without executor does not compile.
+ */
+import { freshProgress, type Deployment } from '#model/deployment.ts';
+import type { Cluster } from '#model/cluster.ts';
+import type { Service } from '#model/service.ts';
+import type { Tag } from '#model/tag.ts';
+import type { TaskDefinition } from '#model/task-definition.ts';
+import type { Task } from '#model/task.ts';
+import type { StoreTransaction } from '#control/store/store.ts';
+import type { ServiceAction, ServiceActionKind, ServiceActionMap } from '../deployments/actions.ts';
+import { withNewDeployment } from '../deployments/new-deployment.ts';
+import { eventTexts, rollbackReason } from '../deployments/reasons.ts';
+import { withEvent } from '../deployments/service-events.ts';
+import type { Unplaced } from '../deployments/snapshot.ts';
+import { launchTasks, type LaunchDeps, type LaunchOutcome } from './launch.ts';
+import { definitionByArn } from './service-snapshot.ts';
+import { requestStops } from './stop.ts';
+
+/** One transaction's work on one service. */
+export interface ServiceWork {
+  readonly tx: StoreTransaction;
+  readonly deps: LaunchDeps;
+  readonly cluster: Cluster;
+  readonly now: number;
+  service: Service;
+  /** What placement refused so far, by deployment. */
+  readonly unplaced: Map<string, Unplaced>;
+}
+
+type Executors = {
+  [Kind in ServiceActionKind]: (work: ServiceWork, action: ServiceActionMap[Kind]) => Promise<void> | void;
+};
+
+const executors: Executors = {
+  putDeployment(work, { deployment }) {
+    changeDeployments(work, (deployments) =>
+      deployments.map((existing) => (existing.id === deployment.id ? deployment : existing)),
+    );
+  },
+
+  removeDeployment(work, { deploymentId }) {
+    changeDeployments(work, (deployments) => deployments.filter(({ id }) => id !== deploymentId));
+  },
+
+  rollBack(work, { failedDeploymentId, target }) {
+    const { networkConfiguration: _, ...service } = work.service;
+    const { networkConfiguration } = target;
+    work.service = withNewDeployment(
+      {
+        ...service,
+        taskDefinitionArn: target.taskDefinitionArn,
+        ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
+      },
+      {
+        now: work.now,
+        random: work.deps.random,
+        rollbackOf: failedDeploymentId,
+        reason: rollbackReason(target.id),
+      },
+    );
+  },
+
+  async stopTasks(work, { taskArns, stopCode, reason }) {
+    const tasks = await work.tx.tasks.getMany(taskArns);
+    await requestStops(work.tx, work.deps, tasks, { stopCode, reason });
+    addEvent(work, eventTexts.stopped(work.service.serviceName, taskArns));
+  },
+
+  async startTasks(work, action) {
+    const deployment = work.service.deployments.find(({ id }) => id === action.deploymentId);
+    if (deployment === undefined) return;
+    const definition = await definitionByArn(work.tx, deployment.taskDefinitionArn);
+    if (definition === undefined) {
+      const explanation = `because its task definition ${deployment.taskDefinitionArn} was deleted.`;
+      work.unplaced.set(deployment.id, { count: action.count, explanation, forWantOfRoom: false });
+      return;
+    }
+    const outcome = await launch(work, deployment, definition, action);
+    if (outcome.tasks.length > 0) {
+      putOnProbation(work, deployment.id, outcome.tasks);
+      const taskArns = outcome.tasks.map(({ taskArn }) => taskArn);
+      addEvent(work, eventTexts.started(work.service.serviceName, taskArns));
+    }
+    if (outcome.unplaced > 0) work.unplaced.set(deployment.id, unplacedOf(outcome));
+  },
+
+  addEvent(work, { message }) {
+    addEvent(work, message);
+  },
+
+  setDesiredCount(work, { desiredCount }) {
+    work.service = { ...work.service, desiredCount };
+  },
+
+  setStatus(work, { status }) {
+    const deletedAt = status === 'ACTIVE' ? {} : { deletedAt: work.service.deletedAt ?? work.now };
+    work.service = { ...work.service, status, ...deletedAt };
+  },
+};
+
+export async function execute(work: ServiceWork, action: ServiceAction): Promise<void> {
+  await run(work, action.kind, action);
+}
+
+async function run<Kind extends ServiceActionKind>(
+  work: ServiceWork,
+  kind: Kind,
+  action: ServiceActionMap[Kind],
+): Promise<void> {
+  await executors[kind](work, action);
+}
+
+function launch(
+  work: ServiceWork,
+  deployment: Deployment,
+  definition: TaskDefinition,
+  { count, containerInstanceArns }: ServiceActionMap['startTasks'],
+): Promise<LaunchOutcome> {
+  const { tx, deps, cluster, service } = work;
+  const networkConfiguration = deployment.networkConfiguration ?? service.networkConfiguration;
+  return launchTasks(tx, deps, {
+    cluster,
+    definition,
+    count,
+    group: `service:${service.serviceName}`,
+    startedBy: deployment.id,
+    launchType: deployment.launchType,
+    overrides: {},
+    placementConstraints: service.placementConstraints,
+    placementStrategy: service.placementStrategy,
+    ...(containerInstanceArns === undefined ? {} : { containerInstanceArns }),
+    tags: taskTags(work, definition),
+    serviceName: service.serviceName,
+    deploymentId: deployment.id,
+    ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
+    enableExecuteCommand: service.enableExecuteCommand,
+  });
+}
+
+function taskTags({ service, cluster }: ServiceWork, definition: TaskDefinition): Tag[] {
+  const managed: Tag[] = service.enableECSManagedTags
+    ? [
+        { key: 'aws:ecs:clusterName', value: cluster.clusterName },
+        { key: 'aws:ecs:serviceName', value: service.serviceName },
+      ]
+    : [];
+  if (service.propagateTags === 'SERVICE') return [...managed, ...service.tags];
+  if (service.propagateTags === 'TASK_DEFINITION') return [...managed, ...definition.tags];
+  return managed;
+}
+
+function unplacedOf({ unplaced, failures, explanation }: LaunchOutcome): Unplaced {
+  return {
+    count: unplaced,
+    explanation: explanation ?? 'because no container instance met all of its requirements.',
+    forWantOfRoom: failures.some(
+      ({ reason, detail }) => reason.startsWith('RESOURCE:') || detail?.startsWith('distinctInstance') === true,
+    ),
+  };
+}
+
+function putOnProbation(work: ServiceWork, deploymentId: string, tasks: readonly Task[]): void {
+  const entries = tasks.map(({ taskArn }) => ({ taskArn }));
+  changeDeployments(work, (deployments) =>
+    deployments.map((deployment) => {
+      if (deployment.id !== deploymentId) return deployment;
+      const progress = deployment.progress ?? freshProgress;
+      return { ...deployment, progress: { ...progress, probation: [...progress.probation, ...entries] } };
+    }),
+  );
+}
+
+function addEvent(work: ServiceWork, message: string): void {
+  const event = { id: work.deps.ids.uuid(), createdAt: work.now, message };
+  const events = withEvent(work.service.events, event);
+  if (events !== work.service.events) work.service = { ...work.service, events };
+}
+
+function changeDeployments(
+  work: ServiceWork,
+  change: (deployments: readonly Deployment[]) => readonly Deployment[],
+): void {
+  work.service = { ...work.service, deployments: change(work.service.deployments) };
+}

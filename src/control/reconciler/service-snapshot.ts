@@ -1,0 +1,149 @@
+/** Reads what a decision about a service needs, inside one transaction. */
+import { arnId } from '#model/arn.ts';
+import { isEssential } from '#model/container-definition.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Service } from '#model/service.ts';
+import type { TaskDefinition } from '#model/task-definition.ts';
+import type { Task } from '#model/task.ts';
+import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
+import type { DaemonInstance, SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
+import { candidatesOf } from '../scheduler/candidate.ts';
+import { refusalOf, suitabilityFilters } from '../scheduler/filters.ts';
+import { removalOrder } from '../scheduler/scale-in.ts';
+import { taskResources } from '#model/task-definition.ts';
+
+export interface SnapshotOptions {
+  rules: SchedulingRules;
+  unplaced: ReadonlyMap<string, Unplaced>;
+}
+
+export async function readServiceSnapshot(
+  tx: StoreTransaction,
+  service: Service,
+  { rules, unplaced }: SnapshotOptions,
+): Promise<ServiceSnapshot> {
+  const { clusterName, serviceName } = service;
+  const live = await tx.tasks.all({ clusterName, serviceName, live: true });
+  const tasks = [...live, ...(await endedOnProbation(tx, service, live))];
+  const instances = await tx.containerInstances.list({ clusterName });
+  const definitions = await definitionsInUse(tx, service, tasks);
+  const daemon = service.schedulingStrategy === 'DAEMON';
+  const occupying = daemon || mayRemove(service, live) ? await tx.tasks.occupying(clusterName) : [];
+  return {
+    service,
+    tasks,
+    drainingInstances: new Set(
+      instances.filter(({ status }) => status === 'DRAINING').map(({ containerInstanceArn }) => containerInstanceArn),
+    ),
+    healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
+    unplaced,
+    daemonInstances: daemon ? await readDaemonInstances(tx, service, { instances, occupying, definitions }) : [],
+    removalOrder: mayRemove(service, live)
+      ? removalOrder({ tasks: live, serviceName, strategy: service.placementStrategy, instances, occupying })
+      : [],
+    rules,
+  };
+}
+
+/** The definition an ARN names, also when it is INACTIVE: services go on with what they were told. */
+export async function definitionByArn(tx: StoreTransaction, arn: string): Promise<TaskDefinition | undefined> {
+  const match = /^(.+):(\d+)$/.exec(arnId(arn));
+  if (match === null) return undefined;
+  const [, family = '', revision = ''] = match;
+  return tx.taskDefinitions.get(family, Number(revision));
+}
+
+async function endedOnProbation(tx: StoreTransaction, service: Service, live: readonly Task[]): Promise<Task[]> {
+  const known = new Set(live.map(({ taskArn }) => taskArn));
+  const arns = service.deployments
+    .flatMap(({ progress }) => progress?.probation ?? [])
+    .map(({ taskArn }) => taskArn)
+    .filter((arn) => !known.has(arn));
+  return arns.length === 0 ? [] : tx.tasks.getMany(arns);
+}
+
+async function definitionsInUse(
+  tx: StoreTransaction,
+  service: Service,
+  tasks: readonly Task[],
+): Promise<TaskDefinition[]> {
+  const arns = new Set([...service.deployments, ...tasks].map(({ taskDefinitionArn }) => taskDefinitionArn));
+  const definitions: TaskDefinition[] = [];
+  for (const arn of arns) {
+    const definition = await definitionByArn(tx, arn);
+    if (definition !== undefined) definitions.push(definition);
+  }
+  return definitions;
+}
+
+function hasHealthCheck({ body }: TaskDefinition): boolean {
+  return body.containerDefinitions.some(
+    (container) =>
+      isEssential(container) && container.healthCheck !== undefined && container.healthCheck.command[0] !== 'NONE',
+  );
+}
+
+/** Whether the order of removal can matter; it costs more than all the rest. */
+function mayRemove({ deployments, desiredCount }: Service, live: readonly Task[]): boolean {
+  return deployments.length > 1 || live.length > desiredCount;
+}
+
+interface ClusterView {
+  instances: readonly ContainerInstance[];
+  occupying: readonly OccupyingTask[];
+  definitions: readonly TaskDefinition[];
+}
+
+async function readDaemonInstances(
+  tx: StoreTransaction,
+  service: Service,
+  { instances, occupying, definitions }: ClusterView,
+): Promise<DaemonInstance[]> {
+  const primary = service.deployments.find(({ status }) => status === 'PRIMARY');
+  const definition = definitions.find(({ taskDefinitionArn }) => taskDefinitionArn === primary?.taskDefinitionArn);
+  const replicas = await replicaServices(tx, occupying, service.clusterName);
+  return candidatesOf(instances, occupying).map((candidate) => {
+    const { containerInstanceArn, status, agentConnected } = candidate.instance;
+    const refused =
+      definition === undefined
+        ? undefined
+        : refusalOf(
+            candidate,
+            {
+              count: 1,
+              group: `service:${service.serviceName}`,
+              serviceName: service.serviceName,
+              launchType: service.launchType,
+              resources: taskResources(definition.body),
+              requiredAttributes: definition.requiresAttributes,
+              constraints: [...(definition.body.placementConstraints ?? []), ...service.placementConstraints],
+              strategy: [],
+            },
+            suitabilityFilters,
+          );
+    return {
+      containerInstanceArn,
+      suitable: definition !== undefined && refused === undefined,
+      draining: status === 'DRAINING',
+      connected: agentConnected,
+      inUse: occupying.some(
+        (task) => task.containerInstanceArn === containerInstanceArn && replicas.has(task.serviceName ?? ''),
+      ),
+    };
+  });
+}
+
+/** Names of the REPLICA services that have tasks in the cluster. */
+async function replicaServices(
+  tx: StoreTransaction,
+  occupying: readonly OccupyingTask[],
+  clusterName: string,
+): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const { serviceName } of occupying) {
+    if (serviceName === undefined || names.has(serviceName)) continue;
+    const other = await tx.services.get(clusterName, serviceName);
+    if (other?.schedulingStrategy === 'REPLICA') names.add(serviceName);
+  }
+  return names;
+}
