@@ -1,25 +1,11 @@
 /** Where the lines of a container come from: for now the engine keeps them. */
 import type { ContainerEngine, LogEntry } from '../engine/container-engine.ts';
+import type { LogSource, LogSourceRequest } from '../session/log-streams.ts';
 import { containerNamed, type AgentTask } from '../tasks/agent-task.ts';
-
-export interface LogSourceRequest {
-  taskArn: string;
-  containerName: string;
-  follow: boolean;
-  /** Only this many lines from the end. */
-  tail?: number;
-  sinceMs?: number;
-  signal: AbortSignal;
-}
 
 /** Its message is for the user who asked for the lines. */
 export class LogsUnavailableError extends Error {
   override readonly name = 'LogsUnavailableError';
-}
-
-export interface LogSource {
-  /** Throws, when iterated, a LogsUnavailableError that says why there are no lines, or the engine's own error. */
-  read(request: LogSourceRequest): AsyncIterable<LogEntry>;
 }
 
 export interface EngineLogSourceOptions {
@@ -28,7 +14,7 @@ export interface EngineLogSourceOptions {
 }
 
 export function createEngineLogSource({ engine, task }: EngineLogSourceOptions): LogSource {
-  async function* read(request: LogSourceRequest): AsyncIterable<LogEntry> {
+  async function* open(request: LogSourceRequest): AsyncIterable<LogEntry> {
     const { taskArn, containerName, ...rest } = request;
     const known = task(taskArn);
     if (known === undefined) throw new LogsUnavailableError(`this container instance no longer has task ${taskArn}`);
@@ -41,5 +27,5 @@ export function createEngineLogSource({ engine, task }: EngineLogSourceOptions):
     if (!created) throw new LogsUnavailableError(`container ${containerName} has not been created`);
     yield* engine.logs(container.engineName, rest);
   }
-  return { read };
+  return { open };
 }

@@ -25,21 +25,22 @@ export interface HostResources {
   release(taskArn: string): void;
   /** Nobody is admitted before: what runs already has to be seen first. */
   open(): void;
+  /** Nobody is admitted before the host's size is known either. It may change: memory can be added or taken away. */
+  resize(capacity: HostCapacity): void;
 }
 
 export type HostCapacity = Pick<InstanceResources, 'cpu' | 'memoryMiB' | 'gpuIds'>;
 
-export function createHostResources(capacity: HostCapacity): HostResources {
+export function createHostResources(): HostResources {
   const holders = new Map<string, ResourceClaim>();
   /** In order of arrival. */
   const waiting = new Map<string, () => void>();
   let isOpen = false;
-  // Ports that others than us listen on are no business of the gate: the engine names them when it cannot bind.
-  const total: InstanceResources = { ...capacity, takenPorts: [] };
+  let total: InstanceResources | undefined;
 
-  function lacking(claim: ResourceClaim, occupied: Iterable<ResourceClaim>): string[] {
+  function lacking(size: InstanceResources, claim: ResourceClaim, occupied: Iterable<ResourceClaim>): string[] {
     const held = [...occupied].map((one) => ({ resources: one, gpuIds: one.gpuIds }));
-    const left = remainingResources(total, held);
+    const left = remainingResources(size, held);
     const missing: string[] = shortages(left, { ...claim, gpuCount: 0 });
     if (claim.gpuIds.some((id) => !left.gpuIds.includes(id))) missing.push('RESOURCE:GPU');
     return missing;
@@ -54,18 +55,21 @@ export function createHostResources(capacity: HostCapacity): HostResources {
   return {
     request(taskArn, claim, retry) {
       if (holders.has(taskArn)) return { kind: 'admitted' };
-      const never = lacking(claim, []);
+      if (!isOpen || total === undefined) {
+        waiting.set(taskArn, retry);
+        return { kind: 'waiting', why: 'the agent is still looking at this host and what runs on it' };
+      }
+      const never = lacking(total, claim, []);
       if (never.length > 0) {
         return { kind: 'impossible', why: `this container instance is too small for the task (${never.join(', ')})` };
       }
-      const now = lacking(claim, holders.values());
-      if (isOpen && now.length === 0) {
+      const now = lacking(total, claim, holders.values());
+      if (now.length === 0) {
         waiting.delete(taskArn);
         holders.set(taskArn, claim);
         return { kind: 'admitted' };
       }
       waiting.set(taskArn, retry);
-      if (!isOpen) return { kind: 'waiting', why: 'the agent is still looking at what runs on this host' };
       return { kind: 'waiting', why: `waiting for ${now.join(', ')}, still held by tasks on this container instance` };
     },
     occupy(taskArn, claim) {
@@ -78,6 +82,11 @@ export function createHostResources(capacity: HostCapacity): HostResources {
     },
     open() {
       isOpen = true;
+      retryWaiting();
+    },
+    resize(capacity) {
+      // Ports that others than us listen on are no business of the gate: the engine names them when it cannot bind.
+      total = { ...capacity, takenPorts: [] };
       retryWaiting();
     },
   };

@@ -20,7 +20,6 @@ import { createTaskRunner, type TaskRunner } from './task-runner.ts';
 
 export interface SupervisorOptions extends Omit<RunnerDependencies, 'journal' | 'resources' | 'slots'> {
   journal: Journal;
-  capacity: HostCapacity;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }
@@ -29,8 +28,8 @@ export interface Supervisor {
   start(): void;
   /** Ends the agent's work; no container is touched. Resolves when nothing is under way. */
   stop(): Promise<void>;
-  /** Control has sent its complete set and had its questions answered: what nobody knows now may be removed. */
-  controlConfirmed(): void;
+  /** How large the host is; until it is known nothing new is admitted. */
+  resize(capacity: HostCapacity): void;
   /** Why the engine cannot be worked with, as far as known. */
   engineProblem(): string | undefined;
   task(taskArn: string): AgentTask | undefined;
@@ -46,7 +45,7 @@ const orphanGraceMs = 60_000;
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { engine, journal, clock, random, logger, machineId, settings } = options;
-  const resources = createHostResources(options.capacity);
+  const resources = createHostResources();
   const slots = createSemaphore(options.engineConcurrency);
   const runners = new Map<string, TaskRunner>();
   const ending = new AbortController();
@@ -95,7 +94,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     if (problem !== undefined) logger.info({}, 'the container engine answers');
     problem = undefined;
     if (beginOnce()) return;
-    for (const runner of [...runners.values()]) runner.verify();
+    for (const runner of runners.values()) runner.verify();
   }
 
   function lost(error: unknown): void {
@@ -113,9 +112,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   function scheduleSlowLook(): void {
     slowTimer = clock.after(slowLook.everyMs + int(random, 0, slowLook.spreadMs), () => {
-      for (const runner of [...runners.values()]) if (!taskHasStopped(runner.task())) runner.verify();
+      for (const runner of runners.values()) if (!taskHasStopped(runner.task())) runner.verify();
       scheduleSlowLook();
     });
+  }
+
+  /** Control has said what belongs here; once its assignments had time to arrive, what nobody knows may be removed. */
+  function expectOrphans(): void {
+    orphanTimer?.cancel();
+    orphanTimer = clock.after(orphanGraceMs, sweepOrphans);
   }
 
   function sweepOrphans(): void {
@@ -136,6 +141,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         stopWanted: (taskArn, assignmentNumber, cause) =>
           runners.get(taskArn)?.deliver({ kind: 'stopWanted', assignmentNumber, cause }),
         acknowledged: (taskArn) => runners.get(taskArn)?.acknowledged(),
+        compared: expectOrphans,
       });
       background.spawn(
         'engine events',
@@ -159,11 +165,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       orphanTimer?.cancel();
       await Promise.all([background.settled(), ...[...runners.values()].map((runner) => runner.stop())]);
     },
-    controlConfirmed() {
-      if (ending.signal.aborted) return;
-      orphanTimer?.cancel();
-      orphanTimer = clock.after(orphanGraceMs, sweepOrphans);
-    },
+    resize: resources.resize,
     engineProblem: () => problem,
     task: (taskArn) => runners.get(taskArn)?.task(),
     tasks: () => [...runners.values()].map((runner) => runner.task()),

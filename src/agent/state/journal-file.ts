@@ -44,7 +44,7 @@ const migrations = [
     body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX snapshots_pending ON snapshots (number) WHERE acknowledged = 0;
-  CREATE TABLE pulled_images (reference TEXT PRIMARY KEY, pulled_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE pulled_images (reference TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -32,6 +32,8 @@ export interface JournalListener {
   stopWanted?(taskArn: string, assignmentNumber: number, cause: StopCause): void;
   /** Something waits to be reported. */
   reportable?(): void;
+  /** Control has told its complete set. */
+  compared?(): void;
   /** Control has the newest snapshot of this task. */
   acknowledged?(taskArn: string): void;
 }
@@ -48,11 +50,10 @@ export interface Journal extends SessionState {
   isAcknowledged(taskArn: string): boolean;
   /** Forgets an ended, acknowledged task of which nothing is left. */
   forgetTask(taskArn: string): void;
-  /** The hash over the host's hardware that was saved last. */
-  fingerprint(): string | undefined;
-  saveFingerprint(fingerprint: string): void;
-  hasPulled(reference: string): boolean;
-  savePulled(reference: string, at: number): void;
+  /** What control said at the last welcome. */
+  registration(): Registration | undefined;
+  /** References that were pulled from a registry. */
+  readonly pulledImages: { has(reference: string): boolean; add(reference: string): void };
   close(): void;
 }
 
@@ -91,15 +92,8 @@ const StatePart = z.custom<Omit<AgentTask, 'assignment' | 'definition'>>(
 );
 const Snapshot = z.custom<TaskSnapshot>((value) => z.looseObject({ taskArn: z.string() }).safeParse(value).success);
 
-type FactName =
-  | 'machineId'
-  | 'containerInstanceArn'
-  | 'cluster'
-  | 'region'
-  | 'accountId'
-  | 'fingerprint'
-  | 'assignmentNumber'
-  | 'stateChangeNumber';
+const registrationFacts = ['containerInstanceArn', 'cluster', 'region', 'accountId'] as const;
+type FactName = (typeof registrationFacts)[number] | 'machineId' | 'assignmentNumber' | 'stateChangeNumber';
 
 function createJournal(
   database: DatabaseSync,
@@ -191,10 +185,7 @@ function createJournal(
     saveMachineId: (id) => transaction(() => setFact('machineId', id)),
     saveRegistration: (registration: Registration) =>
       transaction(() => {
-        const { containerInstanceArn, cluster, region, accountId } = registration;
-        for (const [name, value] of Object.entries({ containerInstanceArn, cluster, region, accountId })) {
-          sql.writeFact.run(name, value);
-        }
+        for (const name of registrationFacts) setFact(name, registration[name]);
       }),
     assignmentNumber: () => numberFact('assignmentNumber'),
     knownTasks: () =>
@@ -254,6 +245,7 @@ function createJournal(
         return found;
       });
       if (pending) tell((listener) => listener.reportable?.());
+      tell((listener) => listener.compared?.());
     },
     tasks: () => sql.allTasks.all().map(taskOf),
     saveTask(task, snapshot) {
@@ -275,10 +267,15 @@ function createJournal(
         sql.deleteSnapshot.run(taskArn);
         sql.deleteTask.run(taskArn);
       }),
-    fingerprint: () => fact('fingerprint'),
-    saveFingerprint: (fingerprint) => transaction(() => setFact('fingerprint', fingerprint)),
-    hasPulled: (reference) => sql.readPulled.get(reference) !== undefined,
-    savePulled: (reference, at) => transaction(() => void sql.writePulled.run(reference, at)),
+    registration() {
+      const [containerInstanceArn, cluster, region, accountId] = registrationFacts.map(fact);
+      if (!containerInstanceArn || !cluster || !region || !accountId) return undefined;
+      return { containerInstanceArn, cluster, region, accountId };
+    },
+    pulledImages: {
+      has: (reference) => sql.readPulled.get(reference) !== undefined,
+      add: (reference) => transaction(() => void sql.writePulled.run(reference)),
+    },
     close: () => database.close(),
   };
 }
@@ -308,7 +305,7 @@ function prepareStatements(database: DatabaseSync) {
     ),
     deleteSnapshot: database.prepare('DELETE FROM snapshots WHERE task_arn = ?'),
     readPulled: database.prepare('SELECT 1 FROM pulled_images WHERE reference = ?'),
-    writePulled: database.prepare('INSERT OR REPLACE INTO pulled_images (reference, pulled_at) VALUES (?, ?)'),
+    writePulled: database.prepare('INSERT OR IGNORE INTO pulled_images (reference) VALUES (?)'),
   };
 }
 

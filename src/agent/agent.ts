@@ -1,0 +1,108 @@
+/**
+ * One agent, put together from its parts: the journal in the middle, the supervisor on the engine's side, the session on control's. They know each
+ * other only through the journal. The work for the machine's containers goes on without control, and stopping the agent touches none of them.
+ */
+import type { Clock } from '#lib/clock.ts';
+import type { Ids } from '#lib/ids.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Random } from '#lib/random.ts';
+import type { Hello } from '#protocol/session/messages.ts';
+import type { ContainerEngine } from './engine/container-engine.ts';
+import { createEngineLogSource } from './logs/log-source.ts';
+import type { Images, RunnerSettings } from './runner/runner-ports.ts';
+import { createSupervisor } from './runner/supervisor.ts';
+import { createSession, type ConnectionState } from './session/connection.ts';
+import type { Connector } from './session/connector.ts';
+import type { HostFacts } from './session/handshake.ts';
+import type { Journal } from './state/journal.ts';
+import type { AgentTask } from './tasks/agent-task.ts';
+
+export interface AgentOptions {
+  engine: ContainerEngine;
+  images: Images;
+  /** Stays the caller's: it is not closed with the agent. */
+  journal: Journal;
+  connect: Connector;
+  /** Asked before each registration; rejects as long as the engine cannot be asked, and the registration waits. */
+  host(): Promise<HostFacts>;
+  clock: Clock;
+  ids: Ids;
+  random: Random;
+  logger: Logger;
+  config: AgentSettings;
+}
+
+export interface AgentSettings extends RunnerSettings {
+  cluster: string;
+  /** How many containers are created or started at once. */
+  engineConcurrency: number;
+}
+
+export interface Agent {
+  start(): void;
+  /** Touches no container. Resolves when nothing is under way; what does not end in time is only waited for, never repeated. */
+  stop(): Promise<void>;
+  /** What a stop that takes long waits for. */
+  underWay(): string[];
+  session(): ConnectionState;
+  health(): Hello['health'];
+  tasks(): AgentTask[];
+}
+
+export function createAgent(options: AgentOptions): Agent {
+  const { engine, images, journal, clock, ids, random, logger, config } = options;
+  const supervisor = createSupervisor({
+    engine,
+    images,
+    journal,
+    clock,
+    random,
+    logger: logger.child({ part: 'tasks' }),
+    machineId: journal.identity().machineId,
+    settings: config,
+    engineConcurrency: config.engineConcurrency,
+  });
+  const session = createSession({
+    connect: options.connect,
+    state: journal,
+    cluster: config.cluster,
+    incarnation: ids.uuid(),
+    host,
+    health,
+    logs: createEngineLogSource({ engine, task: supervisor.task }),
+    // The supervisor hears of assignments from the journal itself.
+    onAssigned: () => undefined,
+    clock,
+    random,
+    logger,
+  });
+  let unsubscribe: (() => void) | undefined;
+
+  async function host(): Promise<HostFacts> {
+    const facts = await options.host();
+    supervisor.resize(facts.resources);
+    return facts;
+  }
+
+  function health(): Hello['health'] {
+    const reason = supervisor.engineProblem();
+    return reason === undefined ? { status: 'OK' } : { status: 'IMPAIRED', reason: reason.slice(0, 1024) };
+  }
+
+  return {
+    start() {
+      unsubscribe = journal.subscribe({ reportable: session.stateChanged });
+      supervisor.start();
+      session.start();
+    },
+    async stop() {
+      unsubscribe?.();
+      session.stop();
+      await supervisor.stop();
+    },
+    underWay: supervisor.underWay,
+    session: () => session.state,
+    health,
+    tasks: supervisor.tasks,
+  };
+}

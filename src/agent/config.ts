@@ -1,0 +1,189 @@
+/** The agent's settings out of the environment, in ECS's own names where ECS has one. Wrong ones are told all at once, each by its name. */
+import { z } from 'zod';
+import { logLevels, type LogLevel } from '#lib/logger.ts';
+import type { Attribute } from '#model/attributes.ts';
+import type { HostPort } from '#model/resources.ts';
+import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
+import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
+
+export interface AgentConfig {
+  cluster: string;
+  controlUrl: string;
+  /** One of the two; the file is read at each connection, so that it may be renewed. */
+  token: { kind: 'text'; token: string } | { kind: 'file'; path: string };
+  /** Folder of the journal and the machine's identity. */
+  dataFolder: string;
+  dockerHost: string;
+  reservedMemoryMiB: number;
+  reservedPorts: readonly HostPort[];
+  attributes: readonly Attribute[];
+  stopTimeoutMs: number;
+  startTimeoutMs: number;
+  createTimeoutMs: number;
+  cleanupWaitMs: number;
+  pullBehaviour: PullBehaviour;
+  pullTimeoutMs: number;
+  pullInactivityTimeoutMs: number;
+  registryAuth?: { type: RegistryAuthType; data: string };
+  logLevel: LogLevel;
+  /** How many containers are created or started at once. */
+  engineConcurrency: number;
+}
+
+/** A setting is wrong. The message names it and holds no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds of a duration as Go writes it, e.g. `1m30s`; undefined when it is none. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined;
+  let sum = 0;
+  for (const [, amount = '', unit = ''] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    sum += Number(amount) * (unitMs[unit] ?? 0);
+  }
+  return Math.round(sum);
+}
+
+/** As in ECS, less than the least is no error: the least is taken. */
+function duration(initial: string, least: string) {
+  return z
+    .string()
+    .default(initial)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== undefined) return Math.max(ms, parseDuration(least) ?? 0);
+      context.addIssue({ code: 'custom', message: 'expected a duration, such as 30s or 1m30s', input: text });
+      return z.NEVER;
+    });
+}
+
+/** A setting that is JSON. */
+function json<T>(schema: z.ZodType<T>, initial: string, expected: string) {
+  return z
+    .string()
+    .default(initial)
+    .transform((text, context): T => {
+      const parsed = schema.safeParse(parseJson(text));
+      if (parsed.success) return parsed.data;
+      context.addIssue({ code: 'custom', message: `expected ${expected}`, input: text });
+      return z.NEVER;
+    });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // Not JSON is one way of not being what the schema expects.
+    return error;
+  }
+}
+
+function whole(initial: number, least: number, most: number) {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, { error: 'expected a whole number' })
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, { error: `expected a number from ${least} to ${most}` })
+    .default(initial);
+}
+
+const ports = z.array(z.number().int().min(1).max(65_535));
+const portList = 'a JSON array of ports, such as [22,2375]';
+
+const Environment = z.object({
+  ECS_CLUSTER: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,255}$/, { error: 'expected a cluster name' })
+    .default('default'),
+  BERTH_CONTROL_URL: z
+    .url({ protocol: /^wss?$/, error: 'expected a WebSocket address, such as ws://127.0.0.1:4566/agent' })
+    .default('ws://127.0.0.1:4566/agent'),
+  BERTH_AGENT_TOKEN: z.string().min(1).optional(),
+  BERTH_AGENT_TOKEN_FILE: z.string().min(1).optional(),
+  ECS_DATADIR: z.string().startsWith('/', { error: 'expected an absolute path' }).default('/var/lib/berth/agent'),
+  DOCKER_HOST: z
+    .string()
+    .regex(/^(unix:\/\/\/|tcp:\/\/)./, { error: 'expected unix:///path or tcp://host:port' })
+    .default('unix:///var/run/docker.sock'),
+  ECS_RESERVED_MEMORY: whole(0, 0, 100_000_000),
+  ECS_RESERVED_PORTS: json(ports, '[22,2375,2376,51678,51679]', portList),
+  ECS_RESERVED_PORTS_UDP: json(ports, '[]', portList),
+  ECS_INSTANCE_ATTRIBUTES: json(
+    z.record(z.string().min(1).max(128), z.string().max(128)),
+    '{}',
+    'a JSON object of names and texts, such as {"rack":"a"}',
+  ),
+  ECS_CONTAINER_STOP_TIMEOUT: duration('30s', '1s'),
+  ECS_CONTAINER_START_TIMEOUT: duration('3m', '45s'),
+  ECS_CONTAINER_CREATE_TIMEOUT: duration('4m', '1m'),
+  ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION: duration('3h', '1s'),
+  ECS_IMAGE_PULL_BEHAVIOR: z.enum(pullBehaviours).default('default'),
+  ECS_IMAGE_PULL_TIMEOUT: duration('2h', '1s'),
+  ECS_IMAGE_PULL_INACTIVITY_TIMEOUT: duration('1m', '1m'),
+  ECS_ENGINE_AUTH_TYPE: z.enum(registryAuthTypes).optional(),
+  ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
+  ECS_LOGLEVEL: z
+    .enum(['crit', ...logLevels])
+    .default('info')
+    .transform((level): LogLevel => (level === 'crit' ? 'error' : level)),
+  BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
+});
+
+/** Throws a ConfigError that names every wrong setting. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentConfig {
+  // An empty variable is how shells and units say "not set".
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new ConfigError(problems.join('; '));
+  }
+  const {
+    BERTH_AGENT_TOKEN: token,
+    BERTH_AGENT_TOKEN_FILE: tokenFile,
+    ECS_ENGINE_AUTH_TYPE: authType,
+    ECS_ENGINE_AUTH_DATA: authData,
+    ...rest
+  } = parsed.data;
+  return {
+    cluster: rest.ECS_CLUSTER,
+    controlUrl: rest.BERTH_CONTROL_URL,
+    token: tokenSetting(token, tokenFile),
+    dataFolder: rest.ECS_DATADIR,
+    dockerHost: rest.DOCKER_HOST,
+    reservedMemoryMiB: rest.ECS_RESERVED_MEMORY,
+    reservedPorts: [
+      ...rest.ECS_RESERVED_PORTS.map((port): HostPort => ({ port, protocol: 'tcp' })),
+      ...rest.ECS_RESERVED_PORTS_UDP.map((port): HostPort => ({ port, protocol: 'udp' })),
+    ],
+    attributes: Object.entries(rest.ECS_INSTANCE_ATTRIBUTES).map(([name, value]) => ({ name, value })),
+    stopTimeoutMs: rest.ECS_CONTAINER_STOP_TIMEOUT,
+    startTimeoutMs: rest.ECS_CONTAINER_START_TIMEOUT,
+    createTimeoutMs: rest.ECS_CONTAINER_CREATE_TIMEOUT,
+    cleanupWaitMs: rest.ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION,
+    pullBehaviour: rest.ECS_IMAGE_PULL_BEHAVIOR,
+    pullTimeoutMs: rest.ECS_IMAGE_PULL_TIMEOUT,
+    pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,
+    ...registryAuth(authType, authData),
+    logLevel: rest.ECS_LOGLEVEL,
+    engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
+  };
+}
+
+function tokenSetting(token: string | undefined, path: string | undefined): AgentConfig['token'] {
+  if (token !== undefined) return { kind: 'text', token };
+  if (path !== undefined) return { kind: 'file', path };
+  throw new ConfigError('set BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE: the token with which agents join');
+}
+
+function registryAuth(type: RegistryAuthType | undefined, data: string | undefined): Pick<AgentConfig, 'registryAuth'> {
+  if (type === undefined && data === undefined) return {};
+  if (type === undefined || data === undefined) {
+    throw new ConfigError('ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA belong together: set both or none');
+  }
+  return { registryAuth: { type, data } };
+}
