@@ -172,6 +172,8 @@ TEXT
     chmod 0640 "$settings/control.env"
   fi
   start_service berth-control
+  # Both services run from one copy of the program, which was just replaced.
+  systemctl try-restart berth-agent.service 2>/dev/null || :
   say 'The access key is in /var/lib/berth/admin-credentials.json, the token for agents in /var/lib/berth/agent-token.'
   say 'It listens on this machine only; agents on others need BERTH_LISTEN in /etc/berth/control.env (and a trusted network).'
 }
@@ -202,6 +204,7 @@ TEXT
     set_in "$settings/agent.env" BERTH_AGENT_TOKEN_FILE "$settings/agent-token"
   fi
   start_service berth-agent
+  systemctl try-restart berth-control.service 2>/dev/null || :
 }
 
 # set_in FILE NAME VALUE: one line NAME=VALUE, in place of the one that is there.
