@@ -1,7 +1,7 @@
 /**
  * Makes images present before their containers are created. Invariants:
  * - Tasks that want one reference at the same time share one pull; it ends early only when all of them have gone.
- * - "Could not look" is thrown (EngineError `unreachable`, `aborted`); only what the registry or the engine definitely said is an outcome.
+ * - Only what the registry said leads to the local copy; an engine that does not answer (`unreachable`) is the caller's to wait for.
  * - Where a local copy will do, a registry that could not be reached is left alone for a while instead of delaying every start.
  */
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
@@ -18,19 +18,26 @@ import { parseImageReference } from './image-reference.ts';
 import { planPull, type LocalCopy, type PullBehaviour } from './pull-plan.ts';
 import type { FindCredentials } from './registry-auth.ts';
 
-export type ImageOutcome =
-  /** `fellBack`: the registry failed, the local copy runs. */
-  | { kind: 'ready'; image: ImageDescription; pulled: boolean; fellBack?: EngineError }
-  /** `reason` begins with the error's public name. */
-  | { kind: 'failed'; reason: string; cause: EngineError };
+export interface ObtainedImage extends ImageDescription {
+  /** From the registry, now. */
+  pulled: boolean;
+  /** Why the registry gave nothing; the local copy runs. */
+  fellBack?: EngineError;
+}
 
-export interface EnsureOptions {
+export interface ObtainOptions {
   signal?: AbortSignal;
   onProgress?: (progress: PullProgress) => void;
 }
 
 export interface Images {
-  ensure(reference: string, options?: EnsureOptions): Promise<ImageOutcome>;
+  /** Rejects with the EngineError of the last attempt. */
+  obtain(reference: string, options?: ObtainOptions): Promise<ObtainedImage>;
+}
+
+export interface PulledImages {
+  has(reference: string): boolean;
+  add(reference: string): void;
 }
 
 export interface ImagesOptions {
@@ -39,6 +46,8 @@ export interface ImagesOptions {
   random: Random;
   behaviour: PullBehaviour;
   findCredentials?: FindCredentials;
+  /** References this agent has pulled, for behaviour `once`; kept over restarts when it is the journal's. */
+  pulledBefore?: PulledImages;
   /** No attempt of a pull begins later than this after its first. */
   pullTimeoutMs?: number;
 }
@@ -64,7 +73,7 @@ interface SharedPull {
 export function createImages(options: ImagesOptions): Images {
   const { engine, clock, random, behaviour, findCredentials, pullTimeoutMs = defaultPullTimeoutMs } = options;
   const pulls = new Map<string, SharedPull>();
-  const pulledBefore = new Set<string>();
+  const pulledBefore = options.pulledBefore ?? new Set<string>();
   const leftAlone = new Map<string, { until: number; error: EngineError }>();
 
   async function pullWithRetries(reference: string, attempts: number, shared: Omit<SharedPull, 'done'>): Promise<void> {
@@ -88,7 +97,7 @@ export function createImages(options: ImagesOptions): Images {
   }
 
   /** Rejects with EngineErrors; with `aborted` when this caller's signal aborts, whatever becomes of the pull. */
-  async function sharedPull(reference: string, attempts: number, { signal, onProgress }: EnsureOptions): Promise<void> {
+  async function sharedPull(reference: string, attempts: number, { signal, onProgress }: ObtainOptions): Promise<void> {
     const shared = pulls.get(reference) ?? begin(reference, attempts);
     shared.waiting++;
     if (onProgress !== undefined) shared.listeners.add(onProgress);
@@ -132,27 +141,27 @@ export function createImages(options: ImagesOptions): Images {
   }
 
   return {
-    async ensure(reference, { signal, onProgress } = {}) {
+    async obtain(reference, { signal, onProgress } = {}) {
       const registry = parseImageReference(reference)?.registry;
-      if (registry === undefined) return failed(new EngineError('invalid', `invalid reference format: ${reference}`));
+      if (registry === undefined) throw new EngineError('invalid', `invalid reference format: ${reference}`);
       const local = await engine.inspectImage(reference, signal && { signal });
       const { pull } = planPull(behaviour, localCopy(local), pulledBefore.has(reference));
-      if (local !== undefined && pull === 'no') return { kind: 'ready', image: local, pulled: false };
+      if (local !== undefined && pull === 'no') return { ...local, pulled: false };
       const rest = leftAlone.get(registry);
       if (local !== undefined && pull === 'try' && rest !== undefined && clock.now() < rest.until) {
-        return { kind: 'ready', image: local, pulled: false, fellBack: rest.error };
+        return { ...local, pulled: false, fellBack: rest.error };
       }
       try {
         const watching = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
         await sharedPull(reference, pull === 'try' ? 1 : pullAttempts, watching);
-        leftAlone.delete(registry);
-        return { kind: 'ready', image: await pulledImage(reference, signal), pulled: true };
       } catch (error) {
-        if (!(error instanceof EngineError) || error.kind === 'unreachable' || error.kind === 'aborted') throw error;
-        if (local === undefined || pull !== 'try') return failed(error);
+        if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
+        if (error.kind === 'unreachable' || error.kind === 'aborted') throw error;
         if (passing.has(error.kind)) leftAlone.set(registry, { until: clock.now() + leaveAloneMs, error });
-        return { kind: 'ready', image: local, pulled: false, fellBack: error };
+        return { ...local, pulled: false, fellBack: error };
       }
+      leftAlone.delete(registry);
+      return { ...(await pulledImage(reference, signal)), pulled: true };
     },
   };
 }
@@ -164,14 +173,4 @@ function localCopy(image: ImageDescription | undefined): LocalCopy {
 
 function afterRetries(error: EngineError, attempts: number): EngineError {
   return new EngineError(error.kind, `pull has been retried ${attempts} time(s): ${error.message}`, { cause: error });
-}
-
-/** The names that ECS gives failed pulls. */
-function failed(error: EngineError): ImageOutcome {
-  return { kind: 'failed', reason: `${nameOf(error.kind)}: ${error.message}`, cause: error };
-}
-
-function nameOf(kind: EngineErrorKind): string {
-  if (kind === 'unauthorized') return 'CannotPullContainerAuthError';
-  return kind === 'timeout' ? 'DockerTimeoutError' : 'CannotPullContainerError';
 }
