@@ -113,7 +113,7 @@ stop_engine() {
     parent=$(parent_of "$pid")
     kill "$pid"
     wait_for_end "$pid" || die "dockerd (pid $pid) does not end; its log is $engine_log"
-    # Its docker-init ends once the last orphan has.
+    # Its docker-init follows it.
     if runs_as docker-init "$parent" || runs_as tini "$parent"; then wait_for_end "$parent" || :; fi
   fi
   rm -f "$engine_record" "$engine_log"

@@ -21,6 +21,7 @@ export function attributeValue(attributes: readonly Attribute[], name: string): 
 /** The required attributes an instance lacks. A requirement with a value must match that value exactly. */
 export function missingAttributes(required: readonly Attribute[], offered: readonly Attribute[]): Attribute[] {
   return required.filter(
-    (need) => !offered.some((have) => have.name === need.name && (need.value === undefined || have.value === need.value)),
+    (need) =>
+      !offered.some((have) => have.name === need.name && (need.value === undefined || have.value === need.value)),
   );
 }

@@ -54,7 +54,8 @@ export function shortages(remaining: InstanceResources, wanted: TaskResources): 
   const found: ResourceShortage[] = [];
   if (wanted.cpu > remaining.cpu) found.push('RESOURCE:CPU');
   if (wanted.memoryMiB > remaining.memoryMiB) found.push('RESOURCE:MEMORY');
-  if (wanted.ports.some((port) => remaining.takenPorts.some((taken) => samePort(port, taken)))) found.push('RESOURCE:PORTS');
+  if (wanted.ports.some((port) => remaining.takenPorts.some((taken) => samePort(port, taken))))
+    found.push('RESOURCE:PORTS');
   if (wanted.gpuCount > remaining.gpuIds.length) found.push('RESOURCE:GPU');
   return found;
 }
