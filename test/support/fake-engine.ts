@@ -347,7 +347,8 @@ export class FakeEngine implements ContainerEngine {
     for (const container of this.#containers.values()) {
       for (const { hostPort, protocol } of container.bindings) taken.add(`${hostPort}/${protocol}`);
     }
-    return ports.map(({ containerPort, protocol, hostPort }) => {
+    const inOrder = ports.toSorted((a, b) => a.containerPort - b.containerPort);
+    return inOrder.map(({ containerPort, protocol, hostPort }) => {
       let port = hostPort === 0 ? firstDynamicPort : hostPort;
       while (hostPort === 0 && taken.has(`${port}/${protocol}`)) port++;
       if (taken.has(`${port}/${protocol}`)) {
