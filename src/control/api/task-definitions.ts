@@ -7,6 +7,7 @@ import { clientException, invalidParameter, taskDefinitionNotFound } from '#prot
 import { renderTaskDefinition } from '#protocol/ecs/render-task-definition.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
+import { checkExpression } from './launch-checks.ts';
 import { findDefinition, parseDefinitionReference } from './lookups.ts';
 import { paged } from './paging.ts';
 
@@ -98,6 +99,7 @@ export const taskDefinitionHandlers: Handlers<
 function refuseUnlessValid(body: TaskDefinitionBody): void {
   const problems = validateTaskDefinition(body).map((problem) => problem.message);
   if (problems.length > 0) throw clientException(problems.slice(0, maximumProblemsTold).join(' '));
+  for (const { expression = '' } of body.placementConstraints ?? []) checkExpression(expression);
 }
 
 /** Only a revision can be given up, never whatever happens to be the latest. */
