@@ -132,12 +132,12 @@ export function newAgentTask({ assignment, definition, desiredStatus, assignment
 }
 
 /**
- * `ecs-<family>-<revision>-<name reduced to letters, digits and hyphens>-<hexadecimal>`, as ECS names them. The digits are the start of
+ * `ecs-<family>-<revision>-<name reduced to letters, digits and hyphens>-<hexadecimal>`, as ECS names them. The digits are the end of
  * the task's id and the position in the definition, so they are the same at every attempt and differ where reduced names clash.
  */
 function engineName(assignment: TaskAssignment, name: string, index: number): string {
   const reduced = name.replaceAll(/[^A-Za-z0-9-]/g, '');
-  const suffix = `${arnId(assignment.taskArn).slice(0, 18)}${index.toString(16).padStart(2, '0')}`;
+  const suffix = `${arnId(assignment.taskArn).slice(-18)}${index.toString(16).padStart(2, '0')}`;
   return `ecs-${assignment.family}-${assignment.revision}-${reduced}-${suffix}`;
 }
 
