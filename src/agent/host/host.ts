@@ -1,0 +1,132 @@
+/**
+ * What this machine registers as: size, taken ports, what it is and what it can do. What cannot change while the agent runs is read once;
+ * ports and the engine's description are read afresh for each registration.
+ */
+import { availableParallelism, hostname } from 'node:os';
+import { mem, osInfo } from 'systeminformation';
+import type { Attribute } from '#model/attributes.ts';
+import { samePort, type HostPort, type InstanceResources } from '#model/resources.ts';
+import type { Tag } from '#model/tag.ts';
+import type { ContainerEngine, EngineDescription } from '../engine/container-engine.ts';
+import { capabilities } from './capabilities.ts';
+import { fingerprintOf, readMachineFacts } from './fingerprint.ts';
+import { listeningPorts } from './listening-ports.ts';
+
+export interface HostOptions {
+  engine: Pick<ContainerEngine, 'describe'>;
+  agentVersion: string;
+  reservedMemoryMiB: number;
+  /** Told first among the taken ports. */
+  reservedPorts: readonly HostPort[];
+  /** The operator's own attributes. */
+  attributes: readonly Attribute[];
+  /** `local` by default. */
+  availabilityZone?: string;
+}
+
+export interface HostDescription {
+  hostname: string;
+  fingerprint: string;
+  versions: { agent: string; docker: string };
+  resources: { cpu: number; memoryMiB: number; takenPorts: HostPort[]; gpuIds: string[] };
+  attributes: Attribute[];
+  tags: Tag[];
+}
+
+export interface Host {
+  /** Rejects with an EngineError as long as the engine cannot be asked, with a RangeError when more memory is reserved than there is. */
+  describe(): Promise<HostDescription>;
+}
+
+/** Facts of the hardware and its operating system. */
+export interface Machine {
+  hostname: string;
+  cores: number;
+  memoryBytes: number;
+  /** As Node names it: `x64`, `arm64`. */
+  architecture: string;
+  /** E.g. `Debian GNU/Linux 12`. */
+  system: string;
+  fingerprint: string;
+}
+
+const cpuUnitsPerCore = 1024;
+const mebibyte = 1024 * 1024;
+/** More than the protocol takes; whoever has so many listeners has no room for the rest anyway. */
+const mostTakenPorts = 1000;
+
+export function createHost(options: HostOptions): Host {
+  let machine: Machine | undefined;
+
+  return {
+    async describe() {
+      machine ??= await readMachine();
+      const [engine, listening] = await Promise.all([options.engine.describe(), listeningPorts()]);
+      return describeHost({ options, machine, engine, listening });
+    },
+  };
+}
+
+async function readMachine(): Promise<Machine> {
+  const [memory, system, facts] = await Promise.all([mem(), osInfo(), readMachineFacts()]);
+  return {
+    hostname: hostname(),
+    cores: availableParallelism(),
+    memoryBytes: memory.total,
+    architecture: process.arch,
+    system: `${system.distro} ${system.release}`.trim(),
+    fingerprint: fingerprintOf(facts),
+  };
+}
+
+export interface DescribeHost {
+  options: Omit<HostOptions, 'engine'>;
+  machine: Machine;
+  engine: EngineDescription;
+  listening: readonly HostPort[];
+}
+
+export function describeHost({ options, machine, engine, listening }: DescribeHost): HostDescription {
+  return {
+    hostname: machine.hostname,
+    fingerprint: machine.fingerprint,
+    versions: { agent: options.agentVersion, docker: engine.version },
+    resources: resourcesOf(options, machine, listening),
+    attributes: [...builtInAttributes(options, machine), ...capabilities(engine), ...options.attributes],
+    tags: [],
+  };
+}
+
+function resourcesOf(
+  { reservedMemoryMiB, reservedPorts }: Omit<HostOptions, 'engine'>,
+  { cores, memoryBytes }: Machine,
+  listening: readonly HostPort[],
+): InstanceResources & HostDescription['resources'] {
+  const memoryMiB = Math.floor(memoryBytes / mebibyte) - reservedMemoryMiB;
+  if (memoryMiB < 0) {
+    throw new RangeError(`ECS_RESERVED_MEMORY reserves ${-memoryMiB} MiB more than this machine has`);
+  }
+  const others = listening.filter((port) => !reservedPorts.some((reserved) => samePort(reserved, port)));
+  return {
+    cpu: cores * cpuUnitsPerCore,
+    memoryMiB,
+    takenPorts: [...reservedPorts, ...others].slice(0, mostTakenPorts),
+    gpuIds: [],
+  };
+}
+
+function builtInAttributes(options: Omit<HostOptions, 'engine'>, machine: Machine): Attribute[] {
+  const gibibytes = Math.round(machine.memoryBytes / mebibyte / 1024);
+  return [
+    { name: 'ecs.os-type', value: 'linux' },
+    { name: 'ecs.os-family', value: 'LINUX' },
+    { name: 'ecs.cpu-architecture', value: ecsArchitecture(machine.architecture) },
+    { name: 'ecs.instance-type', value: `berth.${machine.cores}x${gibibytes}` },
+    { name: 'ecs.availability-zone', value: options.availabilityZone ?? 'local' },
+    { name: 'berth.os', value: machine.system },
+  ];
+}
+
+function ecsArchitecture(architecture: string): string {
+  return architecture === 'x64' ? 'x86_64' : architecture;
+}
