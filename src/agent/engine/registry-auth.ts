@@ -15,7 +15,6 @@ export type FindCredentials = (reference: string) => RegistryCredentials | undef
 
 const Docker = z.record(z.string(), z.object({ username: z.string(), password: z.string() }));
 const DockerCfg = z.record(z.string(), z.object({ auth: z.string() }));
-const DockerConfig = z.object({ auths: DockerCfg });
 
 /** Throws a RangeError that names the field; no value is repeated in it, because values are secrets. */
 export function parseRegistryAuth(type: RegistryAuthType, data: string): FindCredentials {
@@ -31,8 +30,8 @@ export function parseRegistryAuth(type: RegistryAuthType, data: string): FindCre
 }
 
 function* decoded(json: unknown): Generator<[string, { username: string; password: string }]> {
-  const wrapped = typeof json === 'object' && json !== null && 'auths' in json;
-  const entries = wrapped ? Object.entries(DockerConfig.safeParse(json).data?.auths ?? {}) : checked(DockerCfg, json);
+  const isWrapped = typeof json === 'object' && json !== null && 'auths' in json;
+  const entries = checked(DockerCfg, isWrapped ? json.auths : json);
   for (const [address, { auth }] of entries) {
     const login = Buffer.from(auth, 'base64').toString('utf8');
     const colon = login.indexOf(':');
