@@ -25,9 +25,11 @@ export interface SessionServerOptions {
 }
 
 export interface SessionServer {
-  /** Takes no more upgrades. Open sessions end through `Sessions.stop`. */
-  close(): void;
+  /** Takes no more upgrades, waits a moment for closing handshakes (`Sessions.stop` begins them) and drops what is left. */
+  close(): Promise<void>;
 }
+
+const closingLimitMs = 1000;
 
 /** `upgrade` requests for other paths are answered 404: nothing else on control's port upgrades. */
 export function attachSessionServer(httpServer: Server, options: SessionServerOptions): SessionServer {
@@ -35,6 +37,8 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
   const logger = options.logger.child({ part: 'session server' });
   const tokenHash = sha256(options.agentToken);
   const knocks = createKnockLimit(clock);
+  const open = new Set<WebSocket>();
+  let onAllClosed: (() => void) | undefined;
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: maximumMessageBytes,
@@ -56,6 +60,11 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', onSocketError);
       const where = `${remote}:${request.socket.remotePort ?? 0}`;
+      open.add(webSocket);
+      webSocket.on('close', () => {
+        open.delete(webSocket);
+        if (open.size === 0) onAllClosed?.();
+      });
       connect(webSocket, (link) => sessions.accept(link, where), logger.child({ remote: where }));
     });
   }
@@ -79,9 +88,18 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
 
   httpServer.on('upgrade', onUpgrade);
   return {
-    close() {
+    async close() {
       httpServer.off('upgrade', onUpgrade);
       webSockets.close();
+      if (open.size === 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(closingLimitMs, resolve);
+        onAllClosed = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+      for (const webSocket of open) webSocket.terminate();
     },
   };
 }
