@@ -211,9 +211,8 @@ function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): Task[]
 function waitingReason(draft: Draft, missing: number): PlanWaiting {
   const { input, census, stops, starts } = draft;
   const { snapshot, primary, now } = input;
-  if (stops.length > 0 || starts.length > 0) {
-    return waitingForTasks(census.own, census.leaving, input) ?? { reason: 'tasks to start and stop' };
-  }
+  if (starts.length > 0) return { reason: 'tasks to start' };
+  if (stops.length > 0) return waitingForTasks(census.own, census.leaving, input) ?? { reason: 'tasks to stop' };
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (isHeld(primary, now)) return holding(primary.launchesHeldUntil);
   const unplaced = snapshot.unplaced.get(primary.id);

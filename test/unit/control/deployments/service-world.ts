@@ -1,0 +1,291 @@
+/**
+ * A service, its tasks and machines in memory: carries out decisions as the reconciler does, lets tests play the agents, and after each look
+ * checks the numbered invariants of docs/invariants.md.
+ */
+import { expect } from 'vitest';
+import type { ServiceAction } from '#control/deployments/actions.ts';
+import { decideService, type ServiceDecision } from '#control/deployments/decide-service.ts';
+import { rolloutLimits } from '#control/deployments/limits.ts';
+import { withNewDeployment } from '#control/deployments/new-deployment.ts';
+import { withEvent } from '#control/deployments/service-events.ts';
+import type { DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
+import { isAlive, isHealthy, isLive, isRunning, isUnhealthy } from '#control/deployments/task-health.ts';
+import { seededRandom } from '#lib/random.ts';
+import { defaultRealm, taskDefinitionArn } from '#model/arn.ts';
+import { freshProgress, type Deployment } from '#model/deployment.ts';
+import type { Service } from '#model/service.ts';
+import type { Task } from '#model/task.ts';
+import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
+import { aTask } from '#test/support/builders/a-task.ts';
+import { builtAt } from '#test/support/builders/unique.ts';
+
+export interface WorldOptions {
+  service?: ServiceOverrides;
+  /** How many tasks the machines hold, STOPPING ones included. */
+  capacity?: number;
+  healthyAfterMs?: number;
+}
+
+export class ServiceWorld {
+  now = builtAt;
+  service: Service;
+  readonly tasks = new Map<string, Task>();
+  readonly draining = new Set<string>();
+  readonly healthChecked = new Set<string>();
+  daemonInstances: DaemonInstance[] = [];
+  capacity: number;
+  readonly healthyAfterMs: number;
+  readonly #random = seededRandom(1);
+  #placed = 0;
+
+  constructor({ service = {}, capacity = 1000, healthyAfterMs = 40_000 }: WorldOptions = {}) {
+    this.service = aService(service);
+    this.capacity = capacity;
+    this.healthyAfterMs = healthyAfterMs;
+  }
+
+  /** A service that has run for long: all tasks RUNNING, its deployment COMPLETED. */
+  static steady(options: WorldOptions = {}): ServiceWorld {
+    const world = new ServiceWorld(options);
+    world.runEverything();
+    world.passTime(60_000);
+    expect(world.primary.rolloutState).toBe('COMPLETED');
+    return world;
+  }
+
+  get primary(): Deployment {
+    const primary = this.service.deployments.find(({ status }) => status === 'PRIMARY');
+    if (primary === undefined) throw new Error('no PRIMARY deployment');
+    return primary;
+  }
+
+  get messages(): string[] {
+    return this.service.events.map(({ message }) => message);
+  }
+
+  alive(deployment?: Deployment): Task[] {
+    return [...this.tasks.values()].filter(
+      (task) => isAlive(task) && (deployment === undefined || task.deploymentId === deployment.id),
+    );
+  }
+
+  pending(): Task[] {
+    return this.alive().filter((task) => !isRunning(task));
+  }
+
+  leaving(): Task[] {
+    return [...this.tasks.values()].filter((task) => isLive(task) && !isAlive(task));
+  }
+
+  /** Changes the service and starts a deployment of the given revision. */
+  deploy(revision: number): void {
+    this.service = withNewDeployment(
+      { ...this.service, taskDefinitionArn: taskDefinitionArn(defaultRealm, 'web', revision) },
+      { now: this.now, random: this.#random },
+    );
+  }
+
+  change(changes: Partial<Service>): void {
+    this.service = { ...this.service, ...changes };
+  }
+
+  changeTask({ taskArn }: Task, changes: Partial<Task>): void {
+    const task = this.tasks.get(taskArn);
+    if (task !== undefined) this.tasks.set(taskArn, { ...task, ...changes });
+  }
+
+  run(task: Task): void {
+    this.changeTask(task, { lastStatus: 'RUNNING', startedAt: this.now });
+  }
+
+  /** The task ends by itself. */
+  end(task: Task): void {
+    this.changeTask(task, {
+      lastStatus: 'STOPPED',
+      desiredStatus: 'STOPPED',
+      stopCode: task.startedAt === undefined ? 'TaskFailedToStart' : 'EssentialContainerExited',
+      stoppedAt: this.now,
+    });
+  }
+
+  /** Agents carry out everything that is asked until nothing is under way. Time stands still. */
+  runEverything(): void {
+    for (let round = 0; round < 200; round += 1) {
+      const { changed } = this.look();
+      if (!changed && this.pending().length + this.leaving().length === 0) return;
+      for (const task of this.pending()) this.run(task);
+      for (const task of this.leaving()) this.changeTask(task, { lastStatus: 'STOPPED', stoppedAt: this.now });
+    }
+    throw new Error('the service does not come to rest');
+  }
+
+  /** Lets time pass, looking again whenever a decision asked for it; agents carry everything out at once. */
+  passTime(ms: number): void {
+    const end = this.now + ms;
+    for (;;) {
+      this.runEverything();
+      const { wakeAt } = this.look();
+      if (wakeAt === undefined || wakeAt > end) break;
+      this.now = Math.max(wakeAt, this.now + 1);
+    }
+    this.now = end;
+    this.runEverything();
+  }
+
+  /** One look of the reconciler. */
+  look(): ServiceDecision & { changed: boolean } {
+    const before = this.#content();
+    const unplaced = new Map<string, Unplaced>();
+    let decision: ServiceDecision = { actions: [] };
+    const all: ServiceAction[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const refused = unplaced.size;
+      const snapshot = this.snapshot(unplaced);
+      decision = decideService(snapshot, this.now);
+      const servingBefore = this.#serving(snapshot);
+      for (const action of decision.actions) this.#apply(action, unplaced);
+      all.push(...decision.actions);
+      this.#check(snapshot, decision, servingBefore);
+      if (unplaced.size === refused) break;
+    }
+    return { ...decision, actions: all, changed: this.#content() !== before };
+  }
+
+  snapshot(unplaced: ReadonlyMap<string, Unplaced> = new Map()): ServiceSnapshot {
+    return {
+      service: this.service,
+      tasks: [...this.tasks.values()],
+      drainingInstances: this.draining,
+      healthChecked: this.healthChecked,
+      unplaced,
+      daemonInstances: this.daemonInstances,
+      removalOrder: [],
+      rules: { healthyAfterMs: this.healthyAfterMs },
+    };
+  }
+
+  /** Everything that would be written. */
+  #content(): string {
+    const deployments = this.service.deployments.map((deployment) => ({ ...deployment, updatedAt: 0 }));
+    return JSON.stringify([{ ...this.service, deployments }, ...this.tasks.values()]);
+  }
+
+  #apply(action: ServiceAction, unplaced: Map<string, Unplaced>): void {
+    switch (action.kind) {
+      case 'putDeployment':
+        this.#deployments((list) => list.map((old) => (old.id === action.deployment.id ? action.deployment : old)));
+        break;
+      case 'removeDeployment':
+        this.#deployments((list) => list.filter(({ id }) => id !== action.deploymentId));
+        break;
+      case 'rollBack':
+        this.service = withNewDeployment(
+          { ...this.service, taskDefinitionArn: action.target.taskDefinitionArn },
+          { now: this.now, random: this.#random, rollbackOf: action.failedDeploymentId },
+        );
+        break;
+      case 'stopTasks':
+        for (const taskArn of action.taskArns) {
+          const task = this.tasks.get(taskArn);
+          if (task !== undefined) this.changeTask(task, { desiredStatus: 'STOPPED', stopCode: action.stopCode });
+        }
+        break;
+      case 'startTasks':
+        this.#start(action, unplaced);
+        break;
+      case 'addEvent':
+        this.service = {
+          ...this.service,
+          events: withEvent(this.service.events, { id: '', createdAt: this.now, message: action.message }),
+        };
+        break;
+      case 'setDesiredCount':
+        this.change({ desiredCount: action.desiredCount });
+        break;
+      case 'setStatus':
+        this.change({ status: action.status });
+        break;
+    }
+  }
+
+  #start(
+    { deploymentId, count, containerInstanceArns }: ServiceAction & { kind: 'startTasks' },
+    unplaced: Map<string, Unplaced>,
+  ): void {
+    const live = [...this.tasks.values()].filter(isLive).length;
+    const fit = Math.min(count, Math.max(0, this.capacity - live));
+    for (let index = 0; index < fit; index += 1) {
+      const machine = containerInstanceArns?.[index] ?? `machine-${this.#placed++ % 4}`;
+      const task = aTask({
+        deploymentId,
+        serviceName: this.service.serviceName,
+        containerInstanceArn: machine,
+        lastStatus: 'PENDING',
+        createdAt: this.now,
+        taskDefinitionArn: this.service.deployments.find(({ id }) => id === deploymentId)?.taskDefinitionArn ?? '',
+      });
+      this.tasks.set(task.taskArn, task);
+      this.#deployments((list) =>
+        list.map((deployment) => {
+          if (deployment.id !== deploymentId) return deployment;
+          const progress = deployment.progress ?? freshProgress;
+          return {
+            ...deployment,
+            progress: { ...progress, probation: [...progress.probation, { taskArn: task.taskArn }] },
+          };
+        }),
+      );
+    }
+    if (fit > 0) this.#apply({ kind: 'addEvent', message: `(service web) has started ${fit} tasks: ….` }, unplaced);
+    if (fit < count)
+      unplaced.set(deploymentId, { count: count - fit, explanation: 'because it is full.', forWantOfRoom: true });
+  }
+
+  #deployments(change: (deployments: readonly Deployment[]) => readonly Deployment[]): void {
+    this.service = { ...this.service, deployments: change(this.service.deployments) };
+  }
+
+  /** What users may reach: healthy tasks of the PRIMARY that stay, and those to be replaced that still run and are not UNHEALTHY. */
+  #serving(snapshot: ServiceSnapshot): number {
+    const primary = snapshot.service.deployments.find(({ status }) => status === 'PRIMARY');
+    return [...this.tasks.values()].filter((task) => {
+      if (!isRunning(task) || isUnhealthy(task, this.service, this.now)) return false;
+      const settled = this.service.deployments.find(({ id }) => id === task.deploymentId);
+      const stays = task.deploymentId === primary?.id && !this.draining.has(task.containerInstanceArn ?? '');
+      return !stays || isHealthy(task, settled, snapshot, this.now);
+    }).length;
+  }
+
+  #check(snapshot: ServiceSnapshot, { actions, waiting }: ServiceDecision, servingBefore: number): void {
+    const { service } = snapshot;
+    const starts = actions.filter((action) => action.kind === 'startTasks');
+    const rollBacks = actions.filter((action) => action.kind === 'rollBack');
+    if (service.status !== 'ACTIVE' || service.desiredCount === 0) {
+      if (service.schedulingStrategy === 'REPLICA') expect(starts, 'I5').toEqual([]);
+    }
+    const failed = new Set(
+      service.deployments.filter(({ rolloutState }) => rolloutState === 'FAILED').map(({ id }) => id),
+    );
+    for (const start of starts) expect(failed.has(start.deploymentId), 'I6').toBe(false);
+    const primaryBefore = service.deployments.find(({ status }) => status === 'PRIMARY');
+    if (rollBacks.length > 0) expect(primaryBefore?.rollbackOf, 'I6').toBeUndefined();
+    if (service.status === 'ACTIVE' && service.schedulingStrategy === 'REPLICA') {
+      const { floor, ceiling } = rolloutLimits(service);
+      if (starts.length > 0) expect(this.alive().length, 'I3').toBeLessThanOrEqual(ceiling);
+      if (actions.some(({ kind }) => kind === 'stopTasks') && rollBacks.length === 0) {
+        expect(this.#serving(snapshot), 'I4').toBeGreaterThanOrEqual(Math.min(floor, servingBefore));
+      }
+    }
+    const goal =
+      service.schedulingStrategy === 'DAEMON'
+        ? this.daemonInstances.filter(({ suitable }) => suitable).length
+        : service.desiredCount;
+    const running = this.alive().filter(isRunning).length;
+    const atRest =
+      running === goal &&
+      this.alive().length === goal &&
+      this.leaving().length === 0 &&
+      service.deployments.length === 1;
+    if (!atRest && actions.length === 0 && service.status === 'ACTIVE') expect(waiting?.reason, 'I8').toBeTruthy();
+  }
+}
