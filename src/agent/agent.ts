@@ -6,6 +6,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Ids } from '#lib/ids.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
+import { samePort } from '#model/resources.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { ContainerEngine } from './engine/container-engine.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
@@ -15,7 +16,7 @@ import { createSession, type ConnectionState } from './session/connection.ts';
 import type { Connector } from './session/connector.ts';
 import type { HostFacts } from './session/handshake.ts';
 import type { Journal } from './state/journal.ts';
-import type { AgentTask } from './tasks/agent-task.ts';
+import { portsInUse, type AgentTask } from './tasks/agent-task.ts';
 
 export interface AgentOptions {
   engine: ContainerEngine;
@@ -30,6 +31,8 @@ export interface AgentOptions {
   random: Random;
   logger: Logger;
   config: AgentSettings;
+  /** Control will not have this agent, and asking again is no use before somebody acts. Containers go on. */
+  refused(because: string): void;
 }
 
 export interface AgentSettings extends RunnerSettings {
@@ -72,6 +75,7 @@ export function createAgent(options: AgentOptions): Agent {
     logs: createEngineLogSource({ engine, task: supervisor.task }),
     // The supervisor hears of assignments from the journal itself.
     onAssigned: () => undefined,
+    onRefused: options.refused,
     clock,
     random,
     logger,
@@ -81,7 +85,10 @@ export function createAgent(options: AgentOptions): Agent {
   async function host(): Promise<HostFacts> {
     const facts = await options.host();
     supervisor.resize(facts.resources);
-    return facts;
+    // What our own tasks listen on is theirs: it is free when they have stopped, without another registration.
+    const own = supervisor.tasks().flatMap(portsInUse);
+    const takenPorts = facts.resources.takenPorts.filter((port) => !own.some((mine) => samePort(mine, port)));
+    return { ...facts, resources: { ...facts.resources, takenPorts } };
   }
 
   function health(): Hello['health'] {

@@ -76,8 +76,8 @@ export class FakeContainer {
   /** Resolves when it has ended. */
   async stop(timeoutMs: number): Promise<void> {
     const { promise } = this.#ended;
-    this.signal('SIGTERM');
     this.#later(timeoutMs, () => this.signal('SIGKILL'));
+    this.signal('SIGTERM');
     await promise;
     this.tell('stop');
   }

@@ -4,7 +4,11 @@ import type { TaskSnapshot } from '../tasks/task-state.ts';
 
 /** Two snapshots with the same key tell control the same. */
 export function reportKey(snapshot: TaskSnapshot): string {
-  if (snapshot.lastStatus !== 'PENDING') return JSON.stringify({ ...snapshot, number: 0 });
+  if (snapshot.lastStatus !== 'PENDING') {
+    const { lastStatus, healthStatus, stopCode, stoppedReason, startedAt, executionStoppedAt, stoppedAt } = snapshot;
+    const moments = [startedAt, executionStoppedAt, stoppedAt];
+    return JSON.stringify([lastStatus, healthStatus, snapshot.containers, stopCode, stoppedReason, moments]);
+  }
   const containers = snapshot.containers.map(({ name, lastStatus, exitCode, reason, healthStatus }) => [
     name,
     lastStatus === 'STOPPED',

@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly logs: LogSource;
   /** These tasks are new or shall stop; all of it is saved. Must not throw. */
   onAssigned(taskArns: readonly string[]): void;
+  /** No reconnect follows: somebody has to act, as the advice says. */
+  onRefused?(advice: string): void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -246,6 +248,7 @@ export function createSession(options: SessionOptions): AgentSession {
     if (next.kind === 'never') {
       logger.error({ because, code }, next.advice);
       phase = { name: 'stopped', reason: next.advice };
+      options.onRefused?.(next.advice);
       return;
     }
     logger.warn({ because, code, afterMs: next.afterMs }, 'no session with control; trying again');

@@ -8,7 +8,8 @@
  */
 import { arnId } from '#model/arn.ts';
 import type { ContainerDefinition } from '#model/container-definition.ts';
-import type { TaskDefinitionBody } from '#model/task-definition.ts';
+import type { HostPort } from '#model/resources.ts';
+import { taskPorts, type TaskDefinitionBody } from '#model/task-definition.ts';
 import type { DesiredStatus, HealthStatus, NetworkBinding, StopCode, TaskOverride } from '#model/task.ts';
 import { taskVolumes, type AgentVolume } from './volumes.ts';
 
@@ -174,4 +175,16 @@ export function isStopping(task: AgentTask): boolean {
 export function withStopWanted(task: AgentTask, assignmentNumber: number, cause: StopCause): AgentTask {
   if (task.desiredStatus === 'STOPPED' || taskHasStopped(task)) return task;
   return { ...task, desiredStatus: 'STOPPED', assignmentNumber, stop: task.stop ?? cause };
+}
+
+/** Host ports that the task's running containers listen on: those they were given, and in host mode those they announced. */
+export function portsInUse(task: AgentTask): HostPort[] {
+  const running = task.containers.flatMap(({ phase }) => (phase.name === 'RUNNING' ? [phase] : []));
+  if (running.length === 0) return [];
+  const given = running.flatMap(({ networkBindings }) =>
+    networkBindings.flatMap(({ hostPort, protocol }) =>
+      hostPort === undefined ? [] : { port: hostPort, protocol: protocol ?? 'tcp' },
+    ),
+  );
+  return [...given, ...taskPorts(task.definition)];
 }

@@ -1,0 +1,113 @@
+/**
+ * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. Exit codes, as ecs-agent's: 0 stopped,
+ * 1 start me again, 5 starting again is no use before somebody acts.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deadline, systemClock } from '#lib/clock.ts';
+import { systemIds } from '#lib/ids.ts';
+import { createLogger, type Logger } from '#lib/logger.ts';
+import { systemRandom } from '#lib/random.ts';
+import { createAgent } from './agent.ts';
+import { ConfigError, readConfig, type AgentConfig } from './config.ts';
+import { createDockerEngine } from './engine/docker.ts';
+import { createImages } from './engine/images.ts';
+import { parseRegistryAuth } from './engine/registry-auth.ts';
+import { createHost } from './host/host.ts';
+import { createWebSocketConnector } from './session/websocket.ts';
+import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
+import { openJournal, type Journal } from './state/journal.ts';
+import { machineIdIn } from './state/machine-id.ts';
+
+const exitCodes = { stopped: 0, again: 1, useless: 5 } as const;
+
+const agentVersion = '0.1.0';
+/** ecs-agent's: engine work may take this long to come to rest. */
+const stopLimitMs = 5000;
+
+/** Resolves with the exit code once the agent has stopped. */
+export async function main(args: readonly string[]): Promise<number> {
+  let logger = createLogger({ name: 'agent' });
+  try {
+    if (args.length > 0) throw new ConfigError('berth agent takes no arguments; settings come from the environment');
+    const config = readConfig();
+    logger = createLogger({ name: 'agent', level: config.logLevel });
+    return await run(config, logger);
+  } catch (error) {
+    logger.error({ error }, 'the agent could not start');
+    const useless = error instanceof ConfigError || error instanceof RangeError || error instanceof JournalVersionError;
+    return useless || error instanceof JournalLockedError ? exitCodes.useless : exitCodes.again;
+  }
+}
+
+async function run(config: AgentConfig, logger: Logger): Promise<number> {
+  const ended = Promise.withResolvers<{ code: number; because: string }>();
+  const stopOn = (signal: string): void => ended.resolve({ code: exitCodes.stopped, because: signal });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stopOn);
+
+  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  const machineId = machineIdIn(config.dataFolder, systemIds);
+  const path = join(config.dataFolder, 'journal.sqlite');
+  const journal = openJournal({ path, machineId, logger, now: systemClock.now() });
+  requireSameCluster(config, journal);
+
+  const engine = createDockerEngine({
+    dockerHost: config.dockerHost,
+    clock: systemClock,
+    timeouts: {
+      createMs: config.createTimeoutMs,
+      startMs: config.startTimeoutMs,
+      pullMs: config.pullTimeoutMs,
+      pullInactivityMs: config.pullInactivityTimeoutMs,
+    },
+  });
+  const { registryAuth } = config;
+  const images = createImages({
+    engine,
+    clock: systemClock,
+    random: systemRandom,
+    behaviour: config.pullBehaviour,
+    pullTimeoutMs: config.pullTimeoutMs,
+    pulledBefore: journal.pulledImages,
+    ...(registryAuth === undefined ? {} : { findCredentials: parseRegistryAuth(registryAuth.type, registryAuth.data) }),
+  });
+  const host = createHost({ engine, agentVersion, ...config });
+  const agent = createAgent({
+    engine,
+    images,
+    journal,
+    connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
+    host: host.describe,
+    clock: systemClock,
+    ids: systemIds,
+    random: systemRandom,
+    logger,
+    config: { ...config, defaultStopTimeout: Math.ceil(config.stopTimeoutMs / 1000) },
+    refused: (because) => ended.resolve({ code: exitCodes.useless, because }),
+  });
+  logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
+  agent.start();
+  const { code, because } = await ended.promise;
+  logger.info({ because }, 'the agent stops; containers go on');
+  try {
+    await deadline(systemClock, stopLimitMs, 'the agent coming to rest', agent.stop());
+  } catch (error) {
+    logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
+  }
+  journal.close();
+  engine.close();
+  return code;
+}
+
+/** Control refers to tasks by their cluster: an agent that moves would leave them behind without a word. */
+function requireSameCluster({ cluster, dataFolder }: AgentConfig, journal: Journal): void {
+  const saved = journal.registration()?.cluster;
+  if (saved === undefined || saved === cluster) return;
+  throw new ConfigError(
+    `ECS_CLUSTER: this agent is registered in cluster ${saved}, not ${cluster}; set it back, or deregister the instance and remove ${dataFolder}`,
+  );
+}
+
+function tokenOf({ token }: AgentConfig): string {
+  return token.kind === 'text' ? token.token : readFileSync(token.path, 'utf8').trim();
+}
