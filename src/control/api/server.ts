@@ -177,7 +177,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
 }
 
 function send(reply: FastifyReply, { status, body }: { status: number; body: object }): FastifyReply {
-  return reply.code(status).type(amazonJson).send(JSON.stringify(body));
+  // As bytes, since fastify would add a charset to the type of a text.
+  return reply
+    .code(status)
+    .type(amazonJson)
+    .send(Buffer.from(JSON.stringify(body)));
 }
 
 /** The operation's name out of `X-Amz-Target`; empty when the header is not one of ECS. */

@@ -72,8 +72,13 @@ function asReceived(request: {
     method: request.method,
     url: query === '' ? request.path : `${request.path}?${query}`,
     rawHeaders: Object.entries(request.headers).flat(),
-    body: request.body instanceof Uint8Array ? request.body : Buffer.from(String(request.body ?? '')),
+    body: bytesOf(request.body),
   };
+}
+
+function bytesOf(body: unknown): Buffer {
+  if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return Buffer.from(typeof body === 'string' ? body : '');
 }
 
 function withHeader(request: SignedRequest, name: string, change: (value: string) => string): SignedRequest {

@@ -1,0 +1,91 @@
+/** The stock `aws` command against a running control service. */
+import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { installedAwsCommands, startCell, type Cell } from './cell.ts';
+
+let cell: Cell;
+
+beforeAll(async () => {
+  cell = await startCell();
+});
+
+afterAll(() => cell.close());
+
+const commands = installedAwsCommands();
+
+test('there is an aws command: install awscli from the distribution', () => {
+  expect(commands).not.toEqual([]);
+});
+
+describe.each(commands)('%s ecs', (command) => {
+  /** Names of its own for each command, since they share the cell. */
+  const named = (name: string): string => `${name}-${commands.indexOf(command)}`;
+  const aws = (...args: string[]): Promise<Record<string, unknown>> => cell.aws(command, ...args);
+
+  test('registers a definition and describes it back, every field as sent', async () => {
+    const file = fileURLToPath(new URL('../support/fixtures/web-api.json', import.meta.url));
+    const sent: Record<string, unknown> = JSON.parse(readFileSync(file, 'utf8'));
+    await aws('register-task-definition', '--cli-input-json', `file://${file}`);
+    const { taskDefinition } = await aws('describe-task-definition', '--task-definition', 'web-api');
+    const described = Object(taskDefinition);
+    for (const [name, value] of Object.entries(sent)) expect(described[name], name).toEqual(value);
+    const added = Object.keys(described).filter((name) => !(name in sent));
+    expect(added.toSorted()).toEqual([
+      'compatibilities',
+      'registeredAt',
+      'registeredBy',
+      'requiresAttributes',
+      'revision',
+      'status',
+      'taskDefinitionArn',
+    ]);
+  });
+
+  test('runs a service and waits until it is stable', async () => {
+    await aws(
+      'register-task-definition',
+      '--family',
+      named('cli'),
+      '--container-definitions',
+      '[{"name":"main","image":"busybox","memory":16}]',
+    );
+    await aws(
+      'create-service',
+      '--service-name',
+      named('cli'),
+      '--task-definition',
+      named('cli'),
+      '--desired-count',
+      '2',
+    );
+    await aws('wait', 'services-stable', '--services', named('cli'));
+    const { taskArns } = await aws('list-tasks', '--service-name', named('cli'));
+    expect(taskArns).toHaveLength(2);
+    await aws('update-service', '--service', named('cli'), '--desired-count', '0');
+    const { service } = await aws('delete-service', '--service', named('cli'));
+    expect(service).toMatchObject({ status: 'DRAINING' });
+  });
+
+  test('runs a task with overrides, and says why one cannot run', async () => {
+    await aws(
+      'register-task-definition',
+      '--family',
+      'huge',
+      '--container-definitions',
+      '[{"name":"main","image":"busybox","memory":999999}]',
+    );
+    const { tasks, failures } = await aws('run-task', '--task-definition', 'huge');
+    expect(tasks).toEqual([]);
+    expect(failures).toMatchObject([{ reason: 'RESOURCE:MEMORY' }, { reason: 'RESOURCE:MEMORY' }]);
+  });
+
+  test('prints errors by ECS’s names', async () => {
+    await expect(aws('describe-task-definition', '--task-definition', 'nothing')).rejects.toThrow(
+      'An error occurred (ClientException) when calling the DescribeTaskDefinition operation: Unable to describe task definition.',
+    );
+    await expect(aws('list-services', '--cluster', 'nowhere')).rejects.toThrow(
+      'An error occurred (ClusterNotFoundException) when calling the ListServices operation: Cluster not found.',
+    );
+  });
+});

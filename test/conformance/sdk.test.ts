@@ -1,0 +1,185 @@
+/** The stock JavaScript SDK against a running control service: types, error classes, paginators and waiters. */
+import {
+  ClientException,
+  ClusterNotFoundException,
+  ConflictException,
+  CreateClusterCommand,
+  CreateServiceCommand,
+  DeleteServiceCommand,
+  DescribeClustersCommand,
+  DescribeContainerInstancesCommand,
+  DescribeServicesCommand,
+  DescribeTasksCommand,
+  ECSClient,
+  InvalidParameterException,
+  ListClustersCommand,
+  ListContainerInstancesCommand,
+  paginateListTaskDefinitions,
+  paginateListTasks,
+  RegisterTaskDefinitionCommand,
+  RunTaskCommand,
+  type RunTaskCommandInput,
+  ServiceNotFoundException,
+  StopTaskCommand,
+  UpdateServiceCommand,
+  waitUntilServicesInactive,
+  waitUntilServicesStable,
+  waitUntilTasksRunning,
+  waitUntilTasksStopped,
+} from '@aws-sdk/client-ecs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCell, type Cell } from './cell.ts';
+
+let cell: Cell;
+let client: ECSClient;
+
+beforeAll(async () => {
+  cell = await startCell();
+  client = cell.client;
+});
+
+afterAll(() => cell.close());
+
+/** The SDK's waiters begin at 6 and 15 seconds otherwise. */
+function patiently() {
+  return { client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 };
+}
+
+async function register(family: string): Promise<string> {
+  const { taskDefinition } = await client.send(
+    new RegisterTaskDefinitionCommand({
+      family,
+      containerDefinitions: [{ name: 'main', image: 'busybox', cpu: 10, memory: 16 }],
+    }),
+  );
+  return taskDefinition?.taskDefinitionArn ?? '';
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('there was no error');
+}
+
+describe('tasks', () => {
+  test('run, are waited for, stop, and are waited for', async () => {
+    await register('sdk-task');
+    const ran = await client.send(new RunTaskCommand({ taskDefinition: 'sdk-task', count: 2 }));
+    expect(ran.failures).toEqual([]);
+    const tasks = (ran.tasks ?? []).map((task) => task.taskArn ?? '');
+    expect(tasks).toHaveLength(2);
+    await waitUntilTasksRunning(patiently(), { tasks });
+    const running = await client.send(new DescribeTasksCommand({ tasks }));
+    expect(running.tasks?.[0]?.startedAt).toBeInstanceOf(Date);
+    expect(running.tasks?.[0]?.containers).toMatchObject([{ name: 'main', lastStatus: 'RUNNING' }]);
+    for (const task of tasks) await client.send(new StopTaskCommand({ task, reason: 'the test is over' }));
+    await waitUntilTasksStopped(patiently(), { tasks });
+    const stopped = await client.send(new DescribeTasksCommand({ tasks }));
+    expect(stopped.tasks?.[0]).toMatchObject({ stopCode: 'UserInitiated', stoppedReason: 'the test is over' });
+    expect(stopped.tasks?.[0]?.containers?.[0]?.exitCode).toBe(0);
+  });
+
+  test('are listed page by page', async () => {
+    await register('sdk-pages');
+    for (const count of [10, 7]) await client.send(new RunTaskCommand({ taskDefinition: 'sdk-pages', count }));
+    const pages: number[] = [];
+    for await (const page of paginateListTasks({ client, pageSize: 6 }, { family: 'sdk-pages' })) {
+      pages.push(page.taskArns?.length ?? 0);
+    }
+    expect(pages).toEqual([6, 6, 5]);
+  });
+});
+
+describe('a service', () => {
+  test('becomes stable, rolls, scales and goes', async () => {
+    const first = await register('sdk-service');
+    const service = 'sdk-service';
+    await client.send(new CreateServiceCommand({ serviceName: service, taskDefinition: first, desiredCount: 3 }));
+    await waitUntilServicesStable(patiently(), { services: [service] });
+    const second = await register('sdk-service');
+    await client.send(new UpdateServiceCommand({ service, taskDefinition: second, desiredCount: 4 }));
+    await waitUntilServicesStable(patiently(), { services: [service] });
+    const described = await client.send(new DescribeServicesCommand({ services: [service] }));
+    expect(described.services).toMatchObject([
+      { runningCount: 4, taskDefinition: second, deployments: [{ status: 'PRIMARY', taskDefinition: second }] },
+    ]);
+    expect(described.services?.[0]?.events?.[0]?.createdAt).toBeInstanceOf(Date);
+    await client.send(new DeleteServiceCommand({ service, force: true }));
+    await waitUntilServicesInactive(patiently(), { services: [service] });
+  });
+});
+
+describe('clusters and instances', () => {
+  test('are described', async () => {
+    await client.send(new CreateClusterCommand({ clusterName: 'sdk', tags: [{ key: 'a', value: 'b' }] }));
+    const { clusters } = await client.send(
+      new DescribeClustersCommand({ clusters: ['sdk', 'default'], include: ['TAGS'] }),
+    );
+    expect(clusters).toMatchObject([{ tags: [{ key: 'a', value: 'b' }] }, { registeredContainerInstancesCount: 2 }]);
+    const { containerInstanceArns } = await client.send(
+      new ListContainerInstancesCommand({ filter: 'agentConnected == true' }),
+    );
+    expect(containerInstanceArns).toHaveLength(2);
+    const described = await client.send(
+      new DescribeContainerInstancesCommand({ containerInstances: containerInstanceArns }),
+    );
+    expect(described.containerInstances?.[0]).toMatchObject({ status: 'ACTIVE', agentConnected: true });
+    expect(described.containerInstances?.[0]?.registeredAt).toBeInstanceOf(Date);
+  });
+
+  test('definitions are listed page by page in the order asked for', async () => {
+    const arns: string[] = [];
+    for (let made = 0; made < 5; made += 1) arns.push(await register('sdk-list'));
+    const listed: string[] = [];
+    const pages = paginateListTaskDefinitions({ client, pageSize: 2 }, { familyPrefix: 'sdk-list', sort: 'DESC' });
+    for await (const page of pages) listed.push(...(page.taskDefinitionArns ?? []));
+    expect(listed).toEqual(arns.toReversed());
+  });
+});
+
+describe('errors are of the SDK’s own classes', () => {
+  const run = (input: RunTaskCommandInput): Promise<unknown> => client.send(new RunTaskCommand(input));
+
+  test.each([
+    ['an unknown cluster', () => run({ cluster: 'nowhere', taskDefinition: 'x' }), ClusterNotFoundException],
+    ['an unknown definition', () => run({ taskDefinition: 'nothing' }), ClientException],
+    ['a name that is none', () => run({ taskDefinition: 'a b' }), InvalidParameterException],
+    [
+      'an unknown service',
+      () => client.send(new UpdateServiceCommand({ service: 'nothing' })),
+      ServiceNotFoundException,
+    ],
+  ])('%s', async (_what, ask, kind) => {
+    const error = await errorOf(ask());
+    expect(error).toBeInstanceOf(kind);
+    expect(error).toHaveProperty('$metadata.requestId', expect.stringMatching(/^[0-9a-f-]{36}$/));
+  });
+
+  test('a client token used for something else', async () => {
+    await register('sdk-token');
+    await client.send(new RunTaskCommand({ taskDefinition: 'sdk-token', clientToken: 'once' }));
+    const error = await errorOf(
+      client.send(new RunTaskCommand({ taskDefinition: 'sdk-token', clientToken: 'once', count: 2 })),
+    );
+    expect(error).toBeInstanceOf(ConflictException);
+    expect(error).toHaveProperty('resourceIds', [expect.stringContaining(':task/default/')]);
+  });
+
+  test('a wrong secret and an unknown key', async () => {
+    const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = cell.environment;
+    const names: string[] = [];
+    for (const credentials of [
+      { accessKeyId, secretAccessKey: 'wrong' },
+      { accessKeyId: 'AKIANOBODY', secretAccessKey },
+    ]) {
+      const stranger = new ECSClient({ region: 'us-east-1', endpoint: cell.url, credentials });
+      const error = await errorOf(stranger.send(new ListClustersCommand({})));
+      names.push(error instanceof Error ? error.name : '');
+      stranger.destroy();
+    }
+    expect(names).toEqual(['InvalidSignatureException', 'UnrecognizedClientException']);
+  });
+});

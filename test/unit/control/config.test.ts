@@ -1,0 +1,68 @@
+/** The control service's settings. */
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readConfig } from '#control/config.ts';
+
+describe('without settings', () => {
+  test('everything has its documented default', () => {
+    expect(readConfig({})).toEqual({
+      listen: { host: '127.0.0.1', port: 4566 },
+      store: { kind: 'sqlite', path: '/var/lib/berth/control.sqlite' },
+      home: '/var/lib/berth',
+      realm: { partition: 'aws', region: 'us-east-1', accountId: '000000000000' },
+      lostAfterMs: 300_000,
+      stoppedTaskRetentionMs: 259_200_000,
+      heartbeatIntervalMs: 10_000,
+      healthyAfterMs: 40_000,
+      logLevel: 'info',
+    });
+  });
+
+  test('empty ones count as absent', () => {
+    expect(readConfig({ BERTH_HOME: '', BERTH_REGION: '' })).toEqual(readConfig({}));
+  });
+});
+
+describe('settings', () => {
+  test('are taken over', () => {
+    const config = readConfig({
+      BERTH_LISTEN: '[::1]:80',
+      BERTH_STORE: 'postgres://user:pass@db/berth',
+      BERTH_HOME: '/srv/berth',
+      BERTH_REGION: 'eu-central-1',
+      BERTH_ACCOUNT_ID: '123456789012',
+      BERTH_ADMIN_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+      BERTH_ADMIN_SECRET_ACCESS_KEY: 'a secret of some length',
+      BERTH_AGENT_TOKEN: 'a token of some length',
+      BERTH_LOST_AFTER: '0',
+      BERTH_HEARTBEAT_INTERVAL: '0.5',
+    });
+    expect(config).toMatchObject({
+      listen: { host: '::1', port: 80 },
+      store: { kind: 'postgres', url: 'postgres://user:pass@db/berth' },
+      realm: { region: 'eu-central-1', accountId: '123456789012' },
+      adminKey: { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'a secret of some length' },
+      agentToken: 'a token of some length',
+      lostAfterMs: 0,
+      heartbeatIntervalMs: 500,
+    });
+  });
+
+  test('that are wrong are told all at once, by name, without secrets', () => {
+    const wrong = {
+      BERTH_LISTEN: 'nowhere',
+      BERTH_STORE: 'mysql://root:hunter2@db',
+      BERTH_ACCOUNT_ID: '12',
+      BERTH_AGENT_TOKEN: 'hunter2',
+      BERTH_LOST_AFTER: 'soon',
+      BERTH_STOPPED_TASK_RETENTION: '60',
+    };
+    const read = (): unknown => readConfig(wrong);
+    expect(read).toThrow(ConfigError);
+    for (const name of Object.keys(wrong)) expect(read).toThrow(`${name}: expected`);
+    expect(read).not.toThrow('hunter2');
+  });
+
+  test('of an access key come in pairs', () => {
+    expect(() => readConfig({ BERTH_ADMIN_ACCESS_KEY_ID: 'AKIAEXAMPLE' })).toThrow('give both or neither');
+  });
+});
