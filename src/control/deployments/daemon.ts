@@ -51,16 +51,18 @@ export function planDaemons(input: PlanInput): Plan {
       .filter(({ draining, inUse }) => draining && inUse)
       .map(({ containerInstanceArn }) => containerInstanceArn),
   );
-  const outgoing = snapshot.tasks.some(
-    (task) => isAlive(task) && !settled.includes(task) && !leavesLast.has(task.containerInstanceArn ?? ''),
-  );
-  const reached = up === covered.length && !outgoing;
+  const others = snapshot.tasks.filter((task) => isAlive(task) && !settled.includes(task));
+  const staying = others.filter((task) => leavesLast.has(task.containerInstanceArn ?? ''));
+  const reached = up === covered.length && others.length === staying.length;
   const { leaving } = takeCensus(input);
   return {
     stops,
     starts:
       starts.length === 0 ? [] : [{ deploymentId: primary.id, count: starts.length, containerInstanceArns: starts }],
-    waiting: reached && leaving.length === 0 ? undefined : waitingReason(input, { settled, leaving, missing }),
+    waiting:
+      reached && leaving.length + staying.length === 0
+        ? undefined
+        : waitingReason(input, { settled, leaving, staying, missing }),
     reached,
     desiredCount: covered.length,
   };
@@ -113,10 +115,15 @@ function planned(task: Task, input: PlanInput): PlannedStop {
   return { task, reason: stopReason(task, input) };
 }
 
-function waitingReason(
-  input: PlanInput,
-  { settled, leaving, missing }: { settled: readonly Task[]; leaving: readonly Task[]; missing: number },
-): PlanWaiting {
+interface Unfinished {
+  settled: readonly Task[];
+  leaving: readonly Task[];
+  /** On DRAINING instances that others still use. */
+  staying: readonly Task[];
+  missing: number;
+}
+
+function waitingReason(input: PlanInput, { settled, leaving, staying, missing }: Unfinished): PlanWaiting {
   const { primary, snapshot, now } = input;
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (missing > 0 && isHeld(primary, now)) {
@@ -126,5 +133,6 @@ function waitingReason(
   if (snapshot.unplaced.has(primary.id)) return { reason: 'room for a daemon on its container instance' };
   const forTasks = waitingForTasks(settled, leaving, input);
   if (forTasks !== undefined) return forTasks;
+  if (staying.length > 0) return { reason: 'other tasks to leave a DRAINING container instance' };
   return { reason: missing > 0 ? 'container instances whose agent is connected' : 'its tasks to report' };
 }

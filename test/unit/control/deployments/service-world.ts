@@ -2,7 +2,6 @@
  * A service, its tasks and machines in memory: carries out decisions as the reconciler does, lets tests play the agents, and after each look
  * checks the numbered invariants of docs/invariants.md.
  */
-import { expect } from 'vitest';
 import type { ServiceAction } from '#control/deployments/actions.ts';
 import { decideService, type ServiceDecision } from '#control/deployments/decide-service.ts';
 import { rolloutLimits } from '#control/deployments/limits.ts';
@@ -49,7 +48,7 @@ export class ServiceWorld {
     const world = new ServiceWorld(options);
     world.runEverything();
     world.passTime(60_000);
-    expect(world.primary.rolloutState).toBe('COMPLETED');
+    must(world.primary.rolloutState === 'COMPLETED', 'the service did not reach its steady state');
     return world;
   }
 
@@ -261,19 +260,27 @@ export class ServiceWorld {
     const starts = actions.filter((action) => action.kind === 'startTasks');
     const rollBacks = actions.filter((action) => action.kind === 'rollBack');
     if (service.status !== 'ACTIVE' || service.desiredCount === 0) {
-      if (service.schedulingStrategy === 'REPLICA') expect(starts, 'I5').toEqual([]);
+      if (service.schedulingStrategy === 'REPLICA')
+        must(starts.length === 0, 'I5: a service that wants nothing starts tasks');
     }
     const failed = new Set(
       service.deployments.filter(({ rolloutState }) => rolloutState === 'FAILED').map(({ id }) => id),
     );
-    for (const start of starts) expect(failed.has(start.deploymentId), 'I6').toBe(false);
+    for (const start of starts) must(!failed.has(start.deploymentId), 'I6: a failed deployment starts tasks');
     const primaryBefore = service.deployments.find(({ status }) => status === 'PRIMARY');
-    if (rollBacks.length > 0) expect(primaryBefore?.rollbackOf, 'I6').toBeUndefined();
+    must(rollBacks.length === 0 || primaryBefore?.rollbackOf === undefined, 'I6: a way back is taken back');
     if (service.status === 'ACTIVE' && service.schedulingStrategy === 'REPLICA') {
       const { floor, ceiling } = rolloutLimits(service);
-      if (starts.length > 0) expect(this.alive().length, 'I3').toBeLessThanOrEqual(ceiling);
+      must(
+        starts.length === 0 || this.alive().length <= ceiling,
+        `I3: ${this.alive().length} tasks, ceiling ${ceiling}`,
+      );
       if (actions.some(({ kind }) => kind === 'stopTasks') && rollBacks.length === 0) {
-        expect(this.#serving(snapshot), 'I4').toBeGreaterThanOrEqual(Math.min(floor, servingBefore));
+        const serving = this.#serving(snapshot);
+        must(
+          serving >= Math.min(floor, servingBefore),
+          `I4: ${serving} tasks serve, floor ${floor}, ${servingBefore} before`,
+        );
       }
     }
     const goal =
@@ -286,6 +293,13 @@ export class ServiceWorld {
       this.alive().length === goal &&
       this.leaving().length === 0 &&
       service.deployments.length === 1;
-    if (!atRest && actions.length === 0 && service.status === 'ACTIVE') expect(waiting?.reason, 'I8').toBeTruthy();
+    must(
+      atRest || actions.length > 0 || service.status !== 'ACTIVE' || waiting !== undefined,
+      'I8: nothing is done and no reason is named',
+    );
   }
+}
+
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
 }

@@ -1,0 +1,294 @@
+/** The reconciler on a real store in memory and a manual clock; the test plays the agents. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newDeployment, withNewDeployment } from '#control/deployments/new-deployment.ts';
+import { createReconciler, type Reconciler, type ReconcilerConfig } from '#control/reconciler/reconciler.ts';
+import { createSqliteStore } from '#control/store/sqlite.ts';
+import type { Store, StoreTransaction } from '#control/store/store.ts';
+import { seededIds } from '#lib/ids.ts';
+import { silentLogger } from '#lib/logger.ts';
+import { seededRandom } from '#lib/random.ts';
+import { defaultRealm } from '#model/arn.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Service } from '#model/service.ts';
+import type { Task } from '#model/task.ts';
+import { aCluster } from '#test/support/builders/a-cluster.ts';
+import { aContainerInstance } from '#test/support/builders/a-container-instance.ts';
+import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
+import { aTaskDefinition } from '#test/support/builders/a-task-definition.ts';
+import { aTask } from '#test/support/builders/a-task.ts';
+import { ManualClock, settle } from '#test/support/manual-clock.ts';
+
+const day = 24 * 60 * 60_000;
+const defaults: ReconcilerConfig = { lostAfterMs: 300_000, stoppedTaskRetentionMs: 3 * day };
+
+let clock: ManualClock;
+let store: Store;
+let reconciler: Reconciler;
+const random = seededRandom(5);
+const ids = seededIds(random);
+
+function create(config: Partial<ReconcilerConfig> = {}): Reconciler {
+  return createReconciler({
+    store,
+    clock,
+    ids,
+    random,
+    realm: defaultRealm,
+    logger: silentLogger,
+    config: { ...defaults, ...config },
+  });
+}
+
+function put(work: (tx: StoreTransaction) => Promise<void>): Promise<void> {
+  return store.write(work);
+}
+
+async function putInstance(instance: ContainerInstance): Promise<ContainerInstance> {
+  await put((tx) => tx.containerInstances.put(instance));
+  return instance;
+}
+
+async function putService(overrides: ServiceOverrides): Promise<Service> {
+  const service = aService(overrides);
+  const started = { ...service, deployments: [newDeployment(service, { now: clock.now(), random })] };
+  await put((tx) => tx.services.put(started));
+  return started;
+}
+
+async function service(name = 'web'): Promise<Service> {
+  const found = await store.read((tx) => tx.services.get('default', name));
+  if (found === undefined) throw new Error(`no service ${name}`);
+  return found;
+}
+
+function tasks(filter: { live?: boolean } = { live: true }): Promise<Task[]> {
+  return store.read((tx) => tx.tasks.all({ clusterName: 'default', ...filter }));
+}
+
+async function quiet(): Promise<void> {
+  await settle();
+  await reconciler.idle();
+}
+
+/** Agents carry out what is asked until nothing is under way. */
+async function agentsAnswer(): Promise<void> {
+  for (let round = 0; round < 20; round += 1) {
+    await quiet();
+    const open = (await tasks()).filter((task) => task.desiredStatus === 'STOPPED' || task.lastStatus === 'PENDING');
+    if (open.length === 0) return;
+    await put((tx) =>
+      tx.tasks.putMany(
+        open.map((task): Task =>
+          task.desiredStatus === 'STOPPED'
+            ? { ...task, lastStatus: 'STOPPED', stoppedAt: clock.now() }
+            : { ...task, lastStatus: 'RUNNING', startedAt: clock.now() },
+        ),
+      ),
+    );
+  }
+  throw new Error('the cluster does not come to rest');
+}
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  store = await createSqliteStore({ path: ':memory:' });
+  reconciler = create();
+  await put(async (tx) => {
+    await tx.clusters.put(aCluster());
+    await tx.taskDefinitions.put(aTaskDefinition());
+    await tx.taskDefinitions.put(aTaskDefinition({ revision: 2 }));
+  });
+  await reconciler.start();
+});
+
+afterEach(async () => {
+  await reconciler.stop();
+  await store.close();
+  expect(clock.pendingTimers()).toBe(0);
+});
+
+describe('a service', () => {
+  it('gets its tasks as soon as it is saved, and reaches a steady state', async () => {
+    await putInstance(aContainerInstance());
+    await putService({ desiredCount: 3 });
+    await quiet();
+    const started = await tasks();
+    expect(started.map(({ lastStatus }) => lastStatus)).toEqual(['PENDING', 'PENDING', 'PENDING']);
+    expect(started[0]).toMatchObject({
+      group: 'service:web',
+      serviceName: 'web',
+      startedBy: (await service()).deployments[0]?.id,
+    });
+    await agentsAnswer();
+    const { deployments, events } = await service();
+    expect(deployments).toMatchObject([{ rolloutState: 'COMPLETED', status: 'PRIMARY' }]);
+    expect(events[0]?.message).toBe('(service web) has reached a steady state.');
+  });
+
+  it('gets what dies replaced without time passing', async () => {
+    await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    const [task] = await tasks();
+    if (task === undefined) throw new Error('no task');
+    await put((tx) =>
+      tx.tasks.put({
+        ...task,
+        lastStatus: 'STOPPED',
+        desiredStatus: 'STOPPED',
+        stopCode: 'EssentialContainerExited',
+        stoppedAt: clock.now(),
+      }),
+    );
+    await quiet();
+    expect(await tasks()).toMatchObject([{ lastStatus: 'PENDING' }]);
+  });
+
+  it('rolls to a new definition and leaves one deployment', async () => {
+    await putInstance(aContainerInstance());
+    const { taskDefinitionArn } = await putService({ desiredCount: 2 });
+    await agentsAnswer();
+    const next = taskDefinitionArn.replace(/1$/, '2');
+    const updated = withNewDeployment({ ...(await service()), taskDefinitionArn: next }, { now: clock.now(), random });
+    await put((tx) => tx.services.put(updated));
+    await agentsAnswer();
+    expect(await tasks()).toHaveLength(4);
+    await clock.advance(40_000);
+    await agentsAnswer();
+    expect((await tasks()).map((task) => task.taskDefinitionArn)).toEqual([next, next]);
+    expect((await service()).deployments).toMatchObject([{ rolloutState: 'COMPLETED', taskDefinitionArn: next }]);
+  });
+
+  it('is placed when an instance comes', async () => {
+    await putService({ desiredCount: 1 });
+    await quiet();
+    expect(await tasks()).toEqual([]);
+    expect((await service()).events[0]?.message).toContain('No Container Instances were found in your cluster.');
+    await putInstance(aContainerInstance());
+    await quiet();
+    expect(await tasks()).toHaveLength(1);
+  });
+
+  it('is placed when another task makes room', async () => {
+    const instance = await putInstance(aContainerInstance({ resources: { memoryMiB: 100 } }));
+    const other = aTask({ containerInstanceArn: instance.containerInstanceArn });
+    await put((tx) => tx.tasks.put(other));
+    await putService({ desiredCount: 1 });
+    await quiet();
+    expect((await service()).events[0]?.message).toContain('has insufficient memory available');
+    await put((tx) =>
+      tx.tasks.put({ ...other, lastStatus: 'STOPPED', desiredStatus: 'STOPPED', stoppedAt: clock.now() }),
+    );
+    await quiet();
+    expect(await tasks()).toMatchObject([{ serviceName: 'web' }]);
+  });
+
+  it('writes nothing once it is at rest (I12), also when it cannot be placed', async () => {
+    await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await putService({
+      serviceName: 'huge',
+      desiredCount: 1,
+      placementConstraints: [{ type: 'memberOf', expression: 'attribute:x exists' }],
+    });
+    await agentsAnswer();
+    await clock.advance(60_000);
+    let writes = 0;
+    const unsubscribe = store.subscribe(() => (writes += 1));
+    await clock.advance(600_000);
+    unsubscribe();
+    expect(writes).toBe(0);
+  });
+
+  it('moves its tasks off a DRAINING instance', async () => {
+    const first = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    await putInstance(aContainerInstance());
+    await put(async (tx) => {
+      const current = await tx.containerInstances.get(first.containerInstanceArn);
+      if (current !== undefined) await tx.containerInstances.put({ ...current, status: 'DRAINING' });
+    });
+    await agentsAnswer();
+    await clock.advance(40_000);
+    await agentsAnswer();
+    const left = await tasks();
+    expect(left).toHaveLength(1);
+    expect(left[0]?.containerInstanceArn).not.toBe(first.containerInstanceArn);
+  });
+
+  it('is looked at again after a restart of control', async () => {
+    await reconciler.stop();
+    await putInstance(aContainerInstance());
+    await putService({ desiredCount: 2 });
+    reconciler = create();
+    await reconciler.start();
+    await quiet();
+    expect(await tasks()).toHaveLength(2);
+  });
+});
+
+describe('an instance that is silent', () => {
+  it('loses its tasks after the time allowed, and they are replaced elsewhere', async () => {
+    const lost = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    const [before] = await tasks();
+    await putInstance(aContainerInstance());
+    await put(async (tx) => {
+      const current = await tx.containerInstances.get(lost.containerInstanceArn);
+      if (current !== undefined)
+        await tx.containerInstances.put({ ...current, agentConnected: false, agentConnectedChangedAt: clock.now() });
+    });
+    await clock.advance(299_000);
+    expect(await tasks()).toMatchObject([{ taskArn: before?.taskArn }]);
+    await clock.advance(1000);
+    await quiet();
+    const gone = await store.read((tx) => tx.tasks.get(before?.taskArn ?? ''));
+    expect(gone).toMatchObject({ lastStatus: 'STOPPED', stopCode: 'InfrastructureHealth' });
+    expect(gone?.stoppedReason).toContain('silent for 300 s');
+    expect(await tasks()).toMatchObject([{ lastStatus: 'PENDING' }]);
+  });
+
+  it('is given the whole time again when control starts', async () => {
+    await reconciler.stop();
+    const silent = await putInstance(
+      aContainerInstance({ agentConnected: false, agentConnectedChangedAt: clock.now() - day }),
+    );
+    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
+    reconciler = create();
+    await reconciler.start();
+    await clock.advance(200_000);
+    expect(await tasks()).toHaveLength(1);
+    await clock.advance(100_000);
+    expect(await tasks()).toHaveLength(0);
+  });
+
+  it('is never lost when the time is 0', async () => {
+    await reconciler.stop();
+    const silent = await putInstance(aContainerInstance({ agentConnected: false }));
+    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
+    reconciler = create({ lostAfterMs: 0 });
+    await reconciler.start();
+    await clock.advance(day);
+    expect(await tasks()).toHaveLength(1);
+  });
+});
+
+describe('what is over', () => {
+  it('is forgotten after its time', async () => {
+    await put(async (tx) => {
+      await tx.tasks.put(aTask({ lastStatus: 'STOPPED', stoppedAt: clock.now() }));
+      await tx.taskDefinitions.put(aTaskDefinition({ family: 'old', status: 'DELETE_IN_PROGRESS' }));
+      await tx.services.put(
+        aService({ serviceName: 'gone', status: 'INACTIVE', deployments: [], deletedAt: clock.now() }),
+      );
+    });
+    await clock.advance(3 * day - 120_000);
+    expect(await tasks({})).toHaveLength(1);
+    expect(await store.read((tx) => tx.taskDefinitions.get('old', 1))).toBeUndefined();
+    await clock.advance(240_000);
+    expect(await tasks({})).toEqual([]);
+    expect(await store.read((tx) => tx.services.get('default', 'gone'))).toBeUndefined();
+  });
+});
