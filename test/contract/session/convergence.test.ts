@@ -4,20 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hostFacts } from '#test/support/agent-session-under-test.ts';
-import { createLinkNetwork, type LinkNetwork } from '#test/support/linked-pair.ts';
-import { createMemorySessionState, type MemorySessionState } from '#test/support/memory-session-state.ts';
+import { createSimpleAgent, type MixUps } from '#test/support/simple-agent.ts';
 import { startSessions, type SessionsUnderTest } from '#test/support/sessions-under-test.ts';
-import { createSession, type AgentSession } from '#agent/session/connection.ts';
-import { int, seededRandom, type Random } from '#lib/random.ts';
-import { silentLogger } from '#lib/logger.ts';
+import { seededRandom } from '#lib/random.ts';
 import { taskStatusRank, type Task } from '#model/task.ts';
-
-interface Faults {
-  readonly delays: boolean;
-  readonly duplicates: boolean;
-  readonly reorders: boolean;
-}
 
 type Step =
   | { readonly kind: 'place' }
@@ -25,93 +15,6 @@ type Step =
   | { readonly kind: 'exit'; readonly which: number }
   | { readonly kind: 'cut' | 'freeze' | 'freezeOneWay' | 'restartAgent' }
   | { readonly kind: 'wait'; readonly ms: number };
-
-/** An agent whose tasks start and stop a moment after it is told. */
-interface SimpleAgent {
-  readonly memory: MemorySessionState;
-  readonly network: LinkNetwork;
-  restart(): void;
-  exit(taskArn: string): void;
-  stop(): void;
-  readonly session: AgentSession;
-}
-
-function createSimpleAgent(
-  control: SessionsUnderTest,
-  random: Random,
-  faults: Faults,
-  faulty: () => boolean,
-): SimpleAgent {
-  const { clock } = control;
-  const memory = createMemorySessionState();
-  const statuses = new Map<string, 'RUNNING' | 'STOPPED'>();
-  let incarnation = 0;
-  const network = createLinkNetwork({
-    clock,
-    listener: () => control.sessions.accept,
-    faults: {
-      delayMs: () => (faulty() && faults.delays ? int(random, 0, 400) : 1),
-      copies: () => (faulty() && faults.duplicates ? int(random, 1, 2) : 1),
-      get reorders() {
-        return faulty() && faults.reorders;
-      },
-    },
-  });
-
-  function report(taskArn: string, lastStatus: 'RUNNING' | 'STOPPED'): void {
-    if (statuses.get(taskArn) === 'STOPPED') return;
-    statuses.set(taskArn, lastStatus);
-    memory.report({ taskArn, lastStatus, healthStatus: 'UNKNOWN', containers: [] });
-    session.stateChanged();
-  }
-
-  function work(taskArns: readonly string[]): void {
-    for (const taskArn of taskArns) {
-      const wanted = memory.tasks.get(taskArn)?.desiredStatus;
-      if (wanted !== undefined) clock.after(int(random, 0, 300), () => report(taskArn, wanted));
-    }
-  }
-
-  function makeSession(): AgentSession {
-    incarnation += 1;
-    return createSession({
-      connect: network.connect,
-      state: memory,
-      cluster: 'default',
-      incarnation: `incarnation-${incarnation}`,
-      host: () => Promise.resolve(hostFacts),
-      health: () => ({ status: 'OK' }),
-      logs: {
-        open() {
-          throw new Error('no logs');
-        },
-      },
-      onAssigned: work,
-      clock,
-      random,
-      logger: silentLogger,
-    });
-  }
-
-  let session = makeSession();
-  session.start();
-  return {
-    memory,
-    network,
-    get session() {
-      return session;
-    },
-    restart() {
-      session.stop();
-      session = makeSession();
-      session.start();
-    },
-    exit: (taskArn) => {
-      if (memory.tasks.has(taskArn)) report(taskArn, 'STOPPED');
-    },
-    stop: () => session.stop(),
-  };
-}
 
 /** Every row ever committed is at or past what it was. */
 function watchRows(control: SessionsUnderTest): { check(): Promise<void> } {
@@ -141,11 +44,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const faults = fc.record({ delays: fc.boolean(), duplicates: fc.boolean(), reorders: fc.boolean() });
 
-async function runHistory(steps: readonly Step[], kinds: Faults, seed: number): Promise<void> {
+async function runHistory(steps: readonly Step[], kinds: MixUps, seed: number): Promise<void> {
   const control = await startSessions();
   const { clock } = control;
   let faulty = false;
-  const agent = createSimpleAgent(control, seededRandom(seed), kinds, () => faulty);
+  const agent = createSimpleAgent({
+    clock,
+    accept: () => control.sessions.accept,
+    random: seededRandom(seed),
+    mixUps: () => (faulty ? kinds : {}),
+  });
   const rows = watchRows(control);
   const placed: string[] = [];
   const ended = new Set<string>();
@@ -234,12 +142,11 @@ describe('control and agent', () => {
 
   it('carry a task to RUNNING in one exchange each way', async () => {
     const control = await startSessions();
-    const agent = createSimpleAgent(
-      control,
-      { next: () => 0 },
-      { delays: false, duplicates: false, reorders: false },
-      () => false,
-    );
+    const agent = createSimpleAgent({
+      clock: control.clock,
+      accept: () => control.sessions.accept,
+      random: { next: () => 0 },
+    });
     await control.clock.advance(100);
     const before = control.clock.now();
     const { taskArn } = await control.place();
