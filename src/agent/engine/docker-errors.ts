@@ -25,7 +25,7 @@ const pullRules: readonly Rule[] = [
   // Docker Hub answers this for every repository that does not exist, so it is rather a wrong name than a wrong password.
   [/repository does not exist|pull access denied/i, 'image-not-found'],
   [
-    /unauthorized|authentication required|no basic auth credentials|incorrect username or password|access forbidden|denied:/i,
+    /unauthorized|authentication required|no basic auth credentials|incorrect username or password|access forbidden|\bdenied\b/i,
     'unauthorized',
   ],
   [/manifest unknown|name unknown|manifest for .* not found|: not found|no such image/i, 'image-not-found'],

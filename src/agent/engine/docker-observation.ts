@@ -25,7 +25,7 @@ export function observationOf(inspection: Inspection): ContainerObservation {
   const { State: state, Config: config } = inspection;
   const known = states[state.Status] ?? (state.Running ? 'running' : 'exited');
   const startedAt = momentOf(state.StartedAt);
-  const finishedAt = momentOf(state.FinishedAt);
+  const finishedAt = known === 'exited' || known === 'dead' ? endOf(momentOf(state.FinishedAt), startedAt) : undefined;
   const failedToStart = known === 'created' && state.Error !== '';
   return {
     id: inspection.Id,
@@ -42,6 +42,11 @@ export function observationOf(inspection: Inspection): ContainerObservation {
     ...(startedAt !== undefined && { startedAt }),
     ...(finishedAt !== undefined && { finishedAt }),
   };
+}
+
+/** The engine notes the start of a container that ends at once a little later than its end. */
+function endOf(finishedAt: number | undefined, startedAt: number | undefined): number | undefined {
+  return finishedAt === undefined ? undefined : Math.max(finishedAt, startedAt ?? 0);
 }
 
 /** The engine writes the year 1 for never. */

@@ -93,12 +93,16 @@ export interface ContainerObservation {
   state: 'created' | 'running' | 'exited' | 'dead' | 'paused' | 'restarting' | 'removing';
   /** Only meaningful when it is not running. */
   exitCode?: number;
-  /** Trust it only together with a state that is not running. */
+  /**
+   * Trust it only together with a state that is not running, and do not trust its absence: an engine that hears of the kill after the end
+   * does not note it any more.
+   */
   oomKilled: boolean;
   /** The engine's own error for a failed start. */
   error?: string;
   createdAt: number;
   startedAt?: number;
+  /** Of the last run, once that has ended; never before `startedAt`. */
   finishedAt?: number;
   health: HealthStatus;
   imageId: string;

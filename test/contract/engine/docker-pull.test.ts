@@ -1,0 +1,109 @@
+/** Pulls by a real engine from a registry on loopback: progress, digests, passwords, and every way to fail. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { PullProgress } from '#agent/engine/container-engine.ts';
+import { createDockerEngine } from '#agent/engine/docker.ts';
+import { createImages } from '#agent/engine/images.ts';
+import { parseRegistryAuth } from '#agent/engine/registry-auth.ts';
+import { systemClock } from '#lib/clock.ts';
+import { systemRandom } from '#lib/random.ts';
+import { openDockerTestEngine, testDockerHost, type DockerTestEngine } from '#test/support/docker-test-engine.ts';
+import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '#test/support/test-registry.ts';
+
+let under: DockerTestEngine;
+let registry: TestRegistry | undefined;
+let pulled: string[] = [];
+
+beforeAll(async () => {
+  under = await openDockerTestEngine();
+});
+afterEach(async () => {
+  await registry?.close();
+  for (const reference of pulled) await under.engine.removeImage(reference);
+  pulled = [];
+});
+afterAll(() => under.close());
+
+async function offered(options: TestRegistryOptions = {}): Promise<string> {
+  registry = await startTestRegistry(`${under.run} ${JSON.stringify(options)}`, options);
+  const reference = `${registry.address}/${under.run}/web:${registry.tag}`;
+  pulled.push(reference);
+  return reference;
+}
+
+const password = { username: 'me', password: 'se:cret' };
+
+test('an image arrives with its digest, and tells of its progress', async () => {
+  const reference = await offered();
+  const progress: PullProgress[] = [];
+  await under.engine.pull(reference, { onProgress: (step) => progress.push(step) });
+  expect(await under.engine.inspectImage(reference)).toMatchObject({ digest: registry?.digest });
+  expect(progress.some(({ status }) => status.startsWith('Status: Downloaded'))).toBe(true);
+});
+
+test('by digest', async () => {
+  await offered();
+  const reference = `${registry?.address}/${under.run}/web@${registry?.digest}`;
+  pulled = [reference];
+  await under.engine.pull(reference, {});
+  expect(await under.engine.inspectImage(reference)).toMatchObject({ digest: registry?.digest });
+});
+
+test('with the right password only', async () => {
+  const reference = await offered({ password });
+  await expect(under.engine.pull(reference, {})).rejects.toMatchObject({ kind: 'unauthorized' });
+  const wrong = { ...password, password: 'wrong' };
+  await expect(under.engine.pull(reference, { credentials: wrong })).rejects.toMatchObject({ kind: 'unauthorized' });
+  await under.engine.pull(reference, { credentials: password });
+  expect(await under.engine.inspectImage(reference)).toBeDefined();
+});
+
+test('with the operator’s credentials for that registry', async () => {
+  const reference = await offered({ password });
+  const findCredentials = parseRegistryAuth(
+    'docker',
+    JSON.stringify({ [`http://${registry?.address}/v2/`]: password }),
+  );
+  const options = { engine: under.engine, clock: systemClock, random: systemRandom, findCredentials };
+  const images = createImages({ ...options, behaviour: 'always' });
+  expect(await images.obtain(reference)).toMatchObject({ pulled: true, digest: registry?.digest });
+});
+
+test.each([
+  { status: 404, code: 'MANIFEST_UNKNOWN', message: 'manifest unknown', kind: 'image-not-found' },
+  { status: 429, code: 'TOOMANYREQUESTS', message: 'pull rate limit', kind: 'rate-limited' },
+  {
+    status: 403,
+    code: 'DENIED',
+    message: 'requested access to the resource is denied',
+    kind: /image-not-found|unauthorized/,
+  },
+])('a registry that answers $status $code: $kind', async ({ kind, ...manifestError }) => {
+  const reference = await offered({ manifestError });
+  await expect(under.engine.pull(reference, {})).rejects.toMatchObject({ kind });
+});
+
+test('a registry that nobody runs is a matter of the network', async () => {
+  const reference = '127.0.0.1:1/nobody/web:1';
+  await expect(under.engine.pull(reference, {})).rejects.toMatchObject({
+    kind: 'network',
+    message: expect.stringContaining('refused'),
+  });
+});
+
+test('a pull that stands still is ended', async () => {
+  const reference = await offered({ stallsInLayer: true });
+  const timeouts = { pullInactivityMs: 300 };
+  const impatient = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock, timeouts });
+  await expect(impatient.pull(reference, {})).rejects.toMatchObject({
+    kind: 'timeout',
+    message: expect.stringContaining('made no progress within 0.3 s'),
+  });
+  impatient.close();
+});
+
+test('a pull that is called off ends', async () => {
+  const reference = await offered({ stallsInLayer: true });
+  const controller = new AbortController();
+  const pulling = under.engine.pull(reference, { signal: controller.signal, onProgress: () => controller.abort() });
+  await expect(pulling).rejects.toMatchObject({ kind: 'aborted' });
+});
