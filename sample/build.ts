@@ -1,6 +1,7 @@
 /**
  * Builds the sample image `berth-sample:1` out of what a clone has anyway: the project's own Node, the shared libraries it runs
- * on, and server.mjs. No registry, no internet, no package. Run as a program: node sample/build.ts [engine's address]
+ * on, and server.mjs. No registry, no internet, no package. Run as a program: node sample/build.ts [--remove], on
+ * the engine that DOCKER_HOST names.
  */
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
@@ -83,7 +84,18 @@ function loadedLibraries(): string[] {
     : [];
 }
 
+/** Takes the name off the engine; already gone is success. */
+export async function removeSampleImage(dockerHost: string): Promise<void> {
+  const engine = createDockerEngine({ dockerHost, clock: systemClock });
+  try {
+    await engine.removeImage(`${sampleImage.repository}:${sampleImage.tag}`);
+  } finally {
+    engine.close();
+  }
+}
+
 if (import.meta.main) {
-  const [dockerHost = 'unix:///var/run/docker.sock'] = process.argv.slice(2);
-  await buildSampleImage({ dockerHost, log: (line) => void process.stdout.write(`${line}\n`) });
+  const dockerHost = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
+  if (process.argv.includes('--remove')) await removeSampleImage(dockerHost);
+  else await buildSampleImage({ dockerHost, log: (line) => void process.stdout.write(`${line}\n`) });
 }

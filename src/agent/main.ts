@@ -1,5 +1,6 @@
 /**
- * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. Exit codes, as ecs-agent's: 0 stopped,
+ * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. `berth agent purge` takes what
+ * the stopped agent left on its engine off it. Exit codes, as ecs-agent's: 0 stopped,
  * 1 start me again, 5 starting again is no use before somebody acts.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { createDockerEngine } from './engine/docker.ts';
 import { createImages } from './engine/images.ts';
 import { parseRegistryAuth } from './engine/registry-auth.ts';
 import { createHost } from './host/host.ts';
+import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
@@ -29,10 +31,13 @@ const stopLimitMs = 5000;
 export async function main(args: readonly string[]): Promise<number> {
   let logger = createLogger({ name: 'agent' });
   try {
-    if (args.length > 0) throw new ConfigError('berth agent takes no arguments; settings come from the environment');
+    const [verb, ...rest] = args;
+    if ((verb !== undefined && verb !== 'purge') || rest.length > 0) {
+      throw new ConfigError('berth agent takes no argument but `purge`; settings come from the environment');
+    }
     const config = readConfig();
     logger = createLogger({ name: 'agent', level: config.logLevel });
-    return await run(config, logger);
+    return await (verb === 'purge' ? runPurge(config, logger) : run(config, logger));
   } catch (error) {
     logger.error({ error }, 'the agent could not start');
     const useless = error instanceof ConfigError || error instanceof RangeError || error instanceof JournalVersionError;
@@ -45,10 +50,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   const stopOn = (signal: string): void => ended.resolve({ code: exitCodes.stopped, because: signal });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stopOn);
 
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
-  const machineId = machineIdIn(config.dataFolder, systemIds);
-  const path = join(config.dataFolder, 'journal.sqlite');
-  const journal = openJournal({ path, machineId, logger, now: systemClock.now() });
+  const { machineId, journal } = openState(config, logger);
   requireSameCluster(config, journal);
 
   const engine = createDockerEngine({
@@ -97,6 +99,27 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   journal.close();
   engine.close();
   return code;
+}
+
+/** `berth agent purge`: the journal's lock makes sure that no agent runs on it meanwhile. */
+async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
+  const { machineId, journal } = openState(config, logger);
+  const engine = createDockerEngine({ dockerHost: config.dockerHost, clock: systemClock });
+  try {
+    const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
+    await purge({ engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    return exitCodes.stopped;
+  } finally {
+    journal.close();
+    engine.close();
+  }
+}
+
+function openState({ dataFolder }: AgentConfig, logger: Logger): { machineId: string; journal: Journal } {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const machineId = machineIdIn(dataFolder, systemIds);
+  const path = join(dataFolder, 'journal.sqlite');
+  return { machineId, journal: openJournal({ path, machineId, logger, now: systemClock.now() }) };
 }
 
 /** Control refers to tasks by their cluster: an agent that moves would leave them behind without a word. */

@@ -25,9 +25,18 @@ async function runNode(args: readonly string[], what: string, options: ProgramOp
     });
     return stdout;
   } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new CliError(`${what} failed: ${said === '' ? String(error) : said}`, { cause: error });
+    throw new CliError(`${what} failed: ${whatItSaid(error)}`, { cause: error });
   }
+}
+
+/** A program's last words: on standard error, or the last lines of its log. */
+function whatItSaid(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const streams = [
+    'stderr' in error ? String(error.stderr).trim() : '',
+    'stdout' in error ? String(error.stdout).trim().split('\n').slice(-3).join('\n') : '',
+  ];
+  return streams.find((text) => text !== '') ?? error.message;
 }
 
 export async function buildSampleImage(options: ProgramOptions): Promise<void> {
