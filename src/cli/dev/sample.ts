@@ -1,11 +1,15 @@
 /** The sample service of a development cluster: three tasks that serve a page, fetched from each through its host port. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CreateServiceCommand,
   DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  ListTaskDefinitionsCommand,
   RegisterTaskDefinitionCommand,
   UpdateServiceCommand,
   type Task,
+  type TaskDefinition,
 } from '@aws-sdk/client-ecs';
 import { readTaskDefinition } from '../commands/taskdef.ts';
 import type { CliContext } from '../context.ts';
@@ -18,19 +22,33 @@ export const sampleService = 'berth-sample';
 const desiredCount = 3;
 const fetchTimeoutMs = 10_000;
 
-/** Registers the sample's task definition and sees to it that the service wants three tasks of it. Answers `family:revision`. */
+/** Sees to it that the sample's task definition is registered and that the service wants three tasks of it. Answers `family:revision`. */
 export async function ensureSampleService(context: CliContext): Promise<string> {
-  const file = join(context.environment.root, 'sample/task-definition.json');
-  const { taskDefinition } = await context
-    .ecs()
-    .send(new RegisterTaskDefinitionCommand(await readTaskDefinition(file)));
-  const name = definitionName(taskDefinition?.taskDefinitionArn) ?? '';
+  const name = await ensureSampleDefinition(context);
   const described = await context.ecs().send(new DescribeServicesCommand({ services: [sampleService] }));
   const exists = described.services?.some((service) => service.status === 'ACTIVE') === true;
   await (exists
     ? context.ecs().send(new UpdateServiceCommand({ service: sampleService, desiredCount, taskDefinition: name }))
     : context.ecs().send(new CreateServiceCommand({ serviceName: sampleService, desiredCount, taskDefinition: name })));
   return name;
+}
+
+/** A new revision only when the file says something else than the newest: a second start must not roll the service. */
+async function ensureSampleDefinition(context: CliContext): Promise<string> {
+  const wanted = await readTaskDefinition(join(context.environment.root, 'sample/task-definition.json'));
+  const newest = await newestDefinition(context, wanted.family ?? '');
+  if (newest !== undefined && isDeepStrictEqual(newest.containerDefinitions, wanted.containerDefinitions)) {
+    return definitionName(newest.taskDefinitionArn) ?? '';
+  }
+  const { taskDefinition } = await context.ecs().send(new RegisterTaskDefinitionCommand(wanted));
+  return definitionName(taskDefinition?.taskDefinitionArn) ?? '';
+}
+
+async function newestDefinition(context: CliContext, familyPrefix: string): Promise<TaskDefinition | undefined> {
+  const request = new ListTaskDefinitionsCommand({ familyPrefix, sort: 'DESC', maxResults: 1 });
+  const { taskDefinitionArns: [taskDefinition] = [] } = await context.ecs().send(request);
+  if (taskDefinition === undefined) return undefined;
+  return (await context.ecs().send(new DescribeTaskDefinitionCommand({ taskDefinition }))).taskDefinition;
 }
 
 export interface Page {
