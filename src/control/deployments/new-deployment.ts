@@ -4,7 +4,10 @@ import { freshProgress, type Deployment } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
 import { inProgressReason } from './reasons.ts';
 
-/** Fields of UpdateService that start a deployment when they are given; all others only change what the scheduler does next. */
+/**
+ * Fields of UpdateService that start a deployment when they change (`forceNewDeployment` does without a change); all others only change
+ * what the scheduler does next.
+ */
 export const deploymentStartingFields = [
   'taskDefinition',
   'networkConfiguration',
@@ -15,12 +18,6 @@ export const deploymentStartingFields = [
   'volumeConfigurations',
   'vpcLatticeConfigurations',
 ] as const;
-
-/** Whether an UpdateService request starts a deployment: one of the fields is given, or `forceNewDeployment` is true. */
-export function startsDeployment(request: Readonly<Record<string, unknown>>): boolean {
-  if (request['forceNewDeployment'] === true) return true;
-  return deploymentStartingFields.some((field) => request[field] !== undefined);
-}
 
 export type DeploymentTarget = Pick<
   Service,

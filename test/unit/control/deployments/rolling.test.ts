@@ -1,7 +1,6 @@
 /** Rolling updates of replicas; the numbers are those of the tables in docs/deployments.md. */
 import { describe, expect, it } from 'vitest';
 import { rolloutLimits } from '#control/deployments/limits.ts';
-import { startsDeployment } from '#control/deployments/new-deployment.ts';
 import { aService } from '#test/support/builders/a-service.ts';
 import { ServiceWorld } from './service-world.ts';
 
@@ -245,15 +244,4 @@ describe('a deleted service', () => {
     world.runEverything();
     expect(world.service).toMatchObject({ status: 'INACTIVE', deployments: [] });
   });
-});
-
-describe('UpdateService', () => {
-  it.each([
-    [{ taskDefinition: 'web:2' }, true],
-    [{ networkConfiguration: {} }, true],
-    [{ forceNewDeployment: true }, true],
-    [{ forceNewDeployment: false }, false],
-    [{ desiredCount: 4 }, false],
-    [{ deploymentConfiguration: {}, placementStrategy: [], healthCheckGracePeriodSeconds: 3 }, false],
-  ])('with %j starts a deployment: %s', (request, expected) => expect(startsDeployment(request)).toBe(expected));
 });
