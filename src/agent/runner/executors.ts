@@ -36,7 +36,7 @@ export function createExecutors(
   dependencies: RunnerDependencies,
   context: ExecutionContext,
 ): ActionExecutors<Promise<Outcome>> {
-  const { engine, images, slots, clock, random, machineId } = dependencies;
+  const { engine, images, slots, lookSlots, clock, random, machineId } = dependencies;
   const { task, deliver, look, signal } = context;
   const pulls = new Map<string, AbortController>();
 
@@ -186,7 +186,7 @@ export function createExecutors(
 
   return {
     inspect: async ({ container }) => {
-      await look(container);
+      await lookSlots.run(() => look(container), signal);
       return done;
     },
     pull: ({ container, image }) => pull(container, image),

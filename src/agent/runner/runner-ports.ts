@@ -27,6 +27,8 @@ export interface RunnerDependencies {
   resources: HostResources;
   /** Creating and starting happens within these: an engine gets slower, not faster, when many are asked for at once. */
   slots: Semaphore;
+  /** Looks that nobody waits for happen within these, so that a start with many tasks does not flood the engine. */
+  lookSlots: Semaphore;
   clock: Clock;
   random: Random;
   logger: Logger;

@@ -18,7 +18,7 @@ import { removeOrphans } from './orphans.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
 import { createTaskRunner, type TaskRunner } from './task-runner.ts';
 
-export interface SupervisorOptions extends Omit<RunnerDependencies, 'journal' | 'resources' | 'slots'> {
+export interface SupervisorOptions extends Omit<RunnerDependencies, 'journal' | 'resources' | 'slots' | 'lookSlots'> {
   journal: Journal;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
@@ -40,6 +40,8 @@ export interface Supervisor {
 
 /** ecs-agent's steady-state look: every 5 min, spread over 30 s. */
 const slowLook = { everyMs: 5 * 60_000, spreadMs: 30_000 };
+/** When everything is looked at, so many inspections at a time. */
+const looksAtOnce = 8;
 /** From control's complete set to the end of containers that nobody knows. */
 const orphanGraceMs = 60_000;
 
@@ -47,6 +49,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { engine, journal, clock, random, logger, machineId, settings } = options;
   const resources = createHostResources();
   const slots = createSemaphore(options.engineConcurrency);
+  const lookSlots = createSemaphore(looksAtOnce);
   const runners = new Map<string, TaskRunner>();
   const ending = new AbortController();
   const background = createBackground({
@@ -63,7 +66,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let unsubscribe: (() => void) | undefined;
 
   function add(task: AgentTask): TaskRunner {
-    const runner = createTaskRunner({ ...options, resources, slots, task, onChange: seen, onFinished: forget });
+    const runner = createTaskRunner({
+      ...options,
+      resources,
+      slots,
+      lookSlots,
+      task,
+      onChange: seen,
+      onFinished: forget,
+    });
     runners.set(runner.taskArn, runner);
     return runner;
   }
@@ -84,7 +95,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     if (begun) return false;
     begun = true;
     const known = [...runners.values()];
-    toSee = new Set(known.map(({ taskArn }) => taskArn));
+    toSee = new Set(known.filter((runner) => !taskHasStopped(runner.task())).map(({ taskArn }) => taskArn));
     if (toSee.size === 0) resources.open();
     for (const runner of known) runner.begin({ verify: true });
     return true;

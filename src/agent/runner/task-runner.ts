@@ -300,8 +300,10 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   function verify(): void {
     retries.clear();
     attempts.clear();
-    for (const { name } of task.containers) {
-      if (!busy.has(containerSubject(name)) && !taskHasStopped(task)) unverified.add(name);
+    for (const { name, phase, removed } of task.containers) {
+      // A start that was under way when the agent died may have come through after its task had been given up.
+      const over = removed === true || (phase.name === 'STOPPED' && phase.reappeared === 'stopped-again');
+      if (!busy.has(containerSubject(name)) && !over) unverified.add(name);
     }
     decide();
   }

@@ -328,4 +328,21 @@ describe('a stop of the agent', () => {
     expect((await world.until(first, 'STOPPED')).containers[0]).toMatchObject({ exitCode: 5 });
     expect((await world.until(second, 'STOPPED')).containers[0]?.reason).toMatch(/^ContainerVanishedError/);
   });
+
+  it('ends what a start of its former life has brought up too late', async () => {
+    world.start();
+    await world.clock.advance(1);
+    const task = world.assign(1, one());
+    await world.clock.advance(100);
+    world.kill();
+    world.want(task, 'STOPPED');
+    world.start();
+    await world.until(task, 'STOPPED', 100);
+    world.kill();
+    await world.clock.advance(200);
+    expect(world.engine.containers()[0]?.state).toBe('running');
+    world.start();
+    await world.clock.advance(1000);
+    expect(world.engine.containers()[0]?.state).toBe('exited');
+  });
 });

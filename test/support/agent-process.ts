@@ -1,0 +1,75 @@
+/** A real agent process on the real engine, with a state folder of its own; it and everything it made is gone when the test is over. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
+import { machineLabel, taskArnLabel } from '#agent/tasks/container-config.ts';
+import type { ContainerObservation } from '#agent/tasks/container-spec.ts';
+import { systemClock } from '#lib/clock.ts';
+import { testDockerHost } from './docker-test-engine.ts';
+import { startFakeControlServer, type FakeControlServer } from './fake-control-server.ts';
+import { agentToken, startDaemon, type Daemon } from './processes.ts';
+import { ensureTestImage } from './test-images.ts';
+
+export interface AgentProcess {
+  readonly control: FakeControlServer;
+  readonly engine: DockerEngine;
+  readonly folder: string;
+  start(environment?: NodeJS.ProcessEnv): void;
+  kill(): Promise<void>;
+  stop(): Promise<number | null>;
+  log(): string;
+  /** All containers of this agent, of one task when given. */
+  containers(taskArn?: string): Promise<ContainerObservation[]>;
+  close(): Promise<void>;
+}
+
+export async function openAgentProcess(): Promise<AgentProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
+  const engine = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock });
+  await ensureTestImage(engine);
+  const control = await startFakeControlServer();
+  const logFile = join(folder, 'agent.log');
+  let daemon: Daemon | undefined;
+
+  async function containers(taskArn?: string): Promise<ContainerObservation[]> {
+    const machineId = readFileSync(join(folder, 'machine-id'), 'utf8').trim();
+    const listed = await engine.list({
+      [machineLabel]: machineId,
+      ...(taskArn === undefined ? {} : { [taskArnLabel]: taskArn }),
+    });
+    const observed = await Promise.all(listed.map(({ id }) => engine.inspect(id)));
+    return observed.filter((one) => one !== undefined);
+  }
+
+  return {
+    control,
+    engine,
+    folder,
+    start(environment = {}) {
+      daemon = startDaemon(
+        'agent',
+        {
+          BERTH_CONTROL_URL: control.url,
+          BERTH_AGENT_TOKEN: agentToken,
+          ECS_DATADIR: folder,
+          DOCKER_HOST: testDockerHost,
+          ECS_LOGLEVEL: 'debug',
+          ...environment,
+        },
+        logFile,
+      );
+    },
+    kill: async () => daemon?.kill(),
+    stop: async () => daemon?.stop() ?? null,
+    log: () => readFileSync(logFile, 'utf8'),
+    containers,
+    async close() {
+      await daemon?.kill();
+      await control.close();
+      for (const { id } of await containers()) await engine.remove(id);
+      engine.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
