@@ -25,7 +25,7 @@ export interface SessionServerOptions {
 }
 
 export interface SessionServer {
-  /** Takes no more upgrades, waits a moment for closing handshakes (`Sessions.stop` begins them) and drops what is left. */
+  /** Takes no more upgrades, says goodbye to who is connected, waits a moment for the answers and drops what is left. */
   close(): Promise<void>;
 }
 
@@ -92,6 +92,7 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
       httpServer.off('upgrade', onUpgrade);
       webSockets.close();
       if (open.size === 0) return;
+      for (const webSocket of open) webSocket.close(closeCodes.goingAway, 'control is going down');
       await new Promise<void>((resolve) => {
         const timer = clock.after(closingLimitMs, resolve);
         onAllClosed = () => {
