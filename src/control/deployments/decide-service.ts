@@ -38,7 +38,7 @@ export interface ServiceDecision {
 export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDecision {
   const { service } = snapshot;
   if (service.status === 'INACTIVE') return { actions: [] };
-  if (service.status === 'DRAINING') return decideDraining(snapshot);
+  if (service.status === 'DRAINING') return decideDraining(snapshot, now);
   if (service.deploymentController !== 'ECS') {
     return { actions: [], waiting: { reason: `the ${service.deploymentController} deployment controller` } };
   }
@@ -89,7 +89,7 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
 }
 
 /** A deleted service: everything stops, and when the last task is known to have ended the service is INACTIVE. */
-function decideDraining({ service, tasks }: ServiceSnapshot): ServiceDecision {
+function decideDraining({ service, tasks }: ServiceSnapshot, now: number): ServiceDecision {
   const live = tasks.filter(isLive);
   if (live.length === 0) {
     const removals = service.deployments.map(({ id }) => removal(id));
@@ -97,7 +97,14 @@ function decideDraining({ service, tasks }: ServiceSnapshot): ServiceDecision {
   }
   const alive = live.filter(isAlive).map((task): PlannedStop => ({ task, reason: 'scaling' }));
   const waiting = { reason: 'tasks to stop' };
-  return { actions: stopActions(alive, service.deployments[0]?.id ?? service.serviceName), waiting };
+  const told = service.deployments.map((deployment) => ({ ...deployment, waiting }));
+  return {
+    actions: [
+      ...changedDeployments(service.deployments, told, now),
+      ...stopActions(alive, service.deployments[0]?.id ?? service.serviceName),
+    ],
+    waiting,
+  };
 }
 
 /** The deployment has failed; with a way back, the deployment that takes over stops what is left of it. */
