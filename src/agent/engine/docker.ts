@@ -121,7 +121,9 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
     async stop(idOrName, { timeoutSeconds, signal }) {
       const ms = timeoutSeconds * 1000 + timeouts.stopGraceMs;
       await call({ what: `stop of container ${idOrName}`, ms, signal }, (abortSignal) =>
-        container(idOrName).stop({ t: Math.ceil(timeoutSeconds), abortSignal }).catch(unlessStatus(304, 404)),
+        container(idOrName)
+          .stop({ t: Math.ceil(timeoutSeconds), abortSignal })
+          .catch(unlessStatus(304, 404)),
       );
     },
 
