@@ -1,6 +1,6 @@
 /**
  * Builds the sample image `berth-sample:1` out of what a clone has anyway: the project's own Node, the shared libraries it runs
- * on, and server.mjs. No registry, no internet, no package. As a program: node sample/build.ts [--remove], engine from DOCKER_HOST.
+ * on, and server.mjs. No registry, no internet, no package. Run as a program: node sample/build.ts [--remove], on
  * the engine that DOCKER_HOST names.
  */
 import { createHash } from 'node:crypto';
