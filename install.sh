@@ -116,19 +116,19 @@ need_systemd_and_root() {
   [ -d /run/systemd/system ] || die 'systemd does not run on this machine; start berth control and berth agent by what does'
 }
 
-# Copies this clone to /opt/berth, with the packages that run and the Node that came with the clone.
+# Copies the program, built from this clone, and the Node that came with the clone to /opt/berth.
 install_program() {
-  command -v npm >/dev/null || die 'npm is needed to fetch the packages: install Node.js 20 or later with npm'
   node=$root/node_modules/node/bin/node
   [ -x "$node" ] || die "the packages of this clone are missing; run in $root: npm ci"
   say "Installing the program to $prefix ..."
   rm -rf "$prefix.new"
   mkdir -p "$prefix.new/bin"
-  cp -R "$root/src" "$root/package.json" "$root/package-lock.json" "$root/LICENSE" "$prefix.new/"
+  "$node" "$root/bin/build.ts" || die 'the program could not be built; what was installed before is as it was'
+  cp -R "$root/dist" "$root/LICENSE" "$prefix.new/"
+  # The built files are ES modules, and say so.
+  printf '{ "type": "module" }\n' >"$prefix.new/package.json"
   cp "$root/bin/berth" "$prefix.new/bin/berth"
   cp "$node" "$prefix.new/bin/node"
-  (cd "$prefix.new" && npm ci --omit=dev --ignore-scripts --loglevel=error --no-audit --no-fund) ||
-    die "npm ci failed in $prefix.new; what was installed before is as it was"
   chmod -R u=rwX,go=rX "$prefix.new"
   rm -rf "$prefix.old"
   [ ! -d "$prefix" ] || mv "$prefix" "$prefix.old"

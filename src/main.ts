@@ -3,12 +3,16 @@
  * so that a daemon carries no code of another.
  */
 
+import { resolve } from 'node:path';
+
 const [command, ...rest] = process.argv.slice(2);
+/** The clone or the installed copy: this file is in src/, or, built, in dist/. */
+const root = resolve(import.meta.dirname, '..');
 
 async function run(): Promise<number> {
   if (command === 'control') return (await import('#control/main.ts')).main(rest);
   if (command === 'agent') return (await import('#agent/main.ts')).main(rest);
-  return (await import('#cli/main.ts')).main(process.argv.slice(2));
+  return (await import('#cli/main.ts')).main(process.argv.slice(2), root);
 }
 
 process.exit(await run());

@@ -25,8 +25,7 @@ export interface CliEnvironment {
   isColorAllowed: boolean;
 }
 
-export function readEnvironment(): CliEnvironment {
-  const root = resolve(import.meta.dirname, '../..');
+export function readEnvironment(root: string): CliEnvironment {
   return {
     home: resolve(process.env['BERTH_HOME'] ?? join(root, '.berth')),
     root,

@@ -8,8 +8,9 @@ import { explain } from './errors.ts';
 import { processTerminal } from './output/terminal.ts';
 import { buildProgram } from './program.ts';
 
-export async function main(args: string[]): Promise<number> {
-  const environment = readEnvironment();
+/** `root` is the folder that holds package.json. */
+export async function main(args: string[], root: string): Promise<number> {
+  const environment = readEnvironment(root);
   const terminal = processTerminal({ isColorAllowed: environment.isColorAllowed });
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { systemRandom } from '#lib/random.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
 import { startOwnEngine, type OwnEngine } from '#test/support/own-engine.ts';
-import { createCell, freePort } from '#test/support/processes.ts';
+import { buildProgram, createCell, freePort } from '#test/support/processes.ts';
 import { buildTestImage, testImage } from '#test/support/test-images.ts';
 import { bareEngine, type BareEngine } from './bare-engine.ts';
 import { benchBerth } from './berth.ts';
@@ -202,6 +202,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } } });
   const runs = values.quick ? { single: 5, many: 1, idleSeconds: 10 } : { single: 25, many: 4, idleSeconds: 60 };
   const folder = await mkdtemp(join(tmpdir(), 'berth-bench-'));
+  await buildProgram();
   const engine = await startOwnEngine('bench');
   try {
     await buildTestImage(engine.host);

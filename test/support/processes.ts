@@ -1,9 +1,10 @@
 /** Control and agent as real processes, the way people run them, on folders and ports of a test's own. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { deadline, systemClock } from '#lib/clock.ts';
 
@@ -25,6 +26,11 @@ export interface Daemon {
   kill(): Promise<void>;
 }
 
+/** What `createCell` runs: the program as `npm start` runs it. Call it once before. */
+export async function buildProgram(): Promise<void> {
+  await promisify(execFile)(process.execPath, [join(root, 'bin/build.ts'), '--if-changed']);
+}
+
 export async function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
@@ -40,7 +46,7 @@ export async function freePort(): Promise<number> {
 
 export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [join(root, 'src/main.ts'), name], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=2', join(root, 'dist/main.js'), name], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', log, log],
   });

@@ -18,7 +18,7 @@ import {
 } from '@aws-sdk/client-ecs';
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { systemClock } from '#lib/clock.ts';
-import { createCell, freePort, type Cell, type Daemon } from './processes.ts';
+import { buildProgram, createCell, freePort, type Cell, type Daemon } from './processes.ts';
 import { buildTestImage, testImage } from './test-images.ts';
 
 export interface OwnedContainer {
@@ -69,6 +69,7 @@ export async function openRealCell(
 ): Promise<RealCell> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-e2e-'));
   const dockerHost = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
+  await buildProgram();
   await buildTestImage(dockerHost);
   const engine = createDockerEngine({ dockerHost, clock: systemClock });
   const cell = createCell({

@@ -7,7 +7,7 @@ import { printJson, printOne } from '../context.ts';
 import { developmentEndpoint } from '../config.ts';
 import { fetchWithin } from '../fetch-within.ts';
 import { logFileOf, startDaemon, stopDaemon, waitUntilReady } from '../dev/daemon.ts';
-import { buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
+import { buildProgram, buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
 import { ensureSampleService, fetchPages, sampleService } from '../dev/sample.ts';
 import { devSettings } from '../dev/settings.ts';
 import {
@@ -83,6 +83,7 @@ async function startBoth(context: CliContext): Promise<void> {
   const settings = devSettings(context.environment);
   await mkdir(home, { recursive: true, mode: 0o700 });
   await refuseTakenAddress(context, settings.endpoint);
+  await step(context, 'program built', () => buildProgram(programOptions(context, settings.control, 120_000)));
   const pids: Partial<DevState['pids']> = {};
   try {
     const control = await startDaemon({ name: 'control', root, home, environment: settings.control });

@@ -39,6 +39,11 @@ function whatItSaid(error: unknown): string {
   return streams.find((text) => text !== '') ?? error.message;
 }
 
+/** Builds the program that the daemons run from, when a source is newer. */
+export async function buildProgram(options: ProgramOptions): Promise<void> {
+  await runNode([join(options.root, 'bin/build.ts'), '--if-changed'], 'building the program', options);
+}
+
 export async function buildSampleImage(options: ProgramOptions): Promise<void> {
   await runNode([join(options.root, 'sample/build.ts')], 'building the sample image', options);
 }

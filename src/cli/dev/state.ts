@@ -68,5 +68,5 @@ export async function isDaemonAlive(pid: number, daemon: DaemonName): Promise<bo
   const status = await procFile(pid, 'status');
   if (status === undefined || /^State:\s+Z/mu.test(status)) return false;
   const words = (await procFile(pid, 'cmdline'))?.split('\0') ?? [];
-  return words.some((word) => word.endsWith('main.ts')) && words.includes(daemon);
+  return words.some((word) => word.endsWith('/main.js')) && words.includes(daemon);
 }
