@@ -62,7 +62,7 @@ export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, strin
         return { healthStatus: healthOf(container), checked: definition.healthCheck !== undefined };
       }),
     ),
-    containers: task.containers.map((container) => containerSnapshot(container, waiting.get(container.name))),
+    containers: task.containers.map((container) => containerSnapshot(task, container, waiting.get(container.name))),
     ...(stop === undefined ? {} : { stopCode: stop.stopCode, stoppedReason: clipReason(stop.reason) }),
     ...(pullStartedAt === undefined ? {} : { pullStartedAt }),
     ...(pullStoppedAt === undefined ? {} : { pullStoppedAt }),
@@ -72,7 +72,7 @@ export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, strin
   };
 }
 
-function containerSnapshot(container: AgentContainer, waiting: string | undefined): ContainerSnapshot {
+function containerSnapshot(task: AgentTask, container: AgentContainer, waiting: string | undefined): ContainerSnapshot {
   const { phase } = container;
   const shared = {
     name: container.name,
@@ -95,18 +95,26 @@ function containerSnapshot(container: AgentContainer, waiting: string | undefine
         ...shared,
         lastStatus: 'RUNNING',
         runtimeId: phase.engineId,
-        networkBindings: [...phase.networkBindings],
+        networkBindings: bindingsOf(task, container.name, phase.networkBindings),
       };
     case 'STOPPED':
       return {
         ...shared,
         lastStatus: 'STOPPED',
-        networkBindings: [...phase.networkBindings],
+        networkBindings: bindingsOf(task, container.name, phase.networkBindings),
         ...(phase.engineId === undefined ? {} : { runtimeId: phase.engineId }),
         ...(phase.exitCode === undefined ? {} : { exitCode: phase.exitCode }),
         ...(phase.reason === undefined ? {} : { reason: phase.reason }),
       };
   }
+}
+
+/** In host mode the engine knows of no bindings; as in ECS, the announced ports are told. */
+function bindingsOf(task: AgentTask, name: string, seen: readonly NetworkBinding[]): NetworkBinding[] {
+  if (task.definition.networkMode !== 'host') return [...seen];
+  return (definitionOf(task, name)?.portMappings ?? []).flatMap(({ containerPort, protocol = 'tcp' }) =>
+    containerPort === undefined ? [] : { bindIP: '0.0.0.0', containerPort, hostPort: containerPort, protocol },
+  );
 }
 
 function healthOf({ phase }: AgentContainer): HealthStatus {

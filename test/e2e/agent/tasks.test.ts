@@ -121,12 +121,14 @@ describe('a task', () => {
     await agent.engine.kill((await agent.containers(killed))[0]?.id ?? '', 'SIGKILL');
     expect((await agent.control.until(killed, is('STOPPED'), 5000)).containers[0]?.exitCode).toBe(137);
     await agent.engine.remove((await agent.containers(removed))[0]?.id ?? '');
-    await agent.control.until(removed, is('STOPPED'), 5000);
+    const gone = await agent.control.until(removed, is('STOPPED'), 5000);
+    expect(gone.stopCode).toBe('EssentialContainerExited');
   });
 
   it('tells its health', async () => {
     const healthCheck = { command: ['CMD', '/bin/true'], interval: 5, retries: 1 };
     const task = run(container('app', { healthCheck }));
-    await agent.control.until(task, (state) => state.healthStatus === 'HEALTHY', 40_000);
+    const healthy = await agent.control.until(task, (state) => state.healthStatus === 'HEALTHY', 40_000);
+    expect(healthy.lastStatus).toBe('RUNNING');
   });
 });

@@ -140,7 +140,8 @@ describe('a task', () => {
     const task = world.assign(1, one({ healthCheck: { command: ['CMD', 'true'] } }));
     await world.until(task, 'RUNNING');
     world.engine.setHealth(onlyName(), 'UNHEALTHY');
-    await world.clock.advanceUntil(() => world.reported(task)?.healthStatus === 'UNHEALTHY', 1000);
+    await world.clock.advance(100);
+    expect(world.reported(task)?.healthStatus).toBe('UNHEALTHY');
   });
 
   it('tells what it waits for, once it has waited a second', async () => {
@@ -230,7 +231,8 @@ describe('the engine', () => {
     await world.until(task, 'RUNNING');
     world.engine.failNext('inspect', { kind: 'unreachable', times: 3 });
     world.engine.exit(onlyName(), 9);
-    await world.until(task, 'STOPPED', 10 * 60_000);
+    const state = await world.until(task, 'STOPPED', 10 * 60_000);
+    expect(state.containers[0]?.exitCode).toBe(9);
   });
 
   it('on which an ended container is started again stops it again, once', async () => {

@@ -55,6 +55,16 @@ describe('a snapshot', () => {
     });
   });
 
+  it('tells the announced ports in host mode, where the engine knows of none', () => {
+    const host = anAgentTask({
+      containers: [{ name: 'app', portMappings: [{ containerPort: 80 }] }],
+      definition: { networkMode: 'host' },
+    });
+    expect(taskSnapshot(applyFact(host, seen('app'), 1), new Map()).containers[0]?.networkBindings).toEqual([
+      { bindIP: '0.0.0.0', containerPort: 80, hostPort: 80, protocol: 'tcp' },
+    ]);
+  });
+
   it('keeps reasons within what ECS keeps', () => {
     const waiting = new Map([['side', 'x'.repeat(3000)]]);
     expect(taskSnapshot(pair, waiting).containers[1]?.reason).toHaveLength(1024);

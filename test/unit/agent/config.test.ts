@@ -1,0 +1,86 @@
+/** The agent's settings: ECS's names and forms, all mistakes at once, no secret told back. */
+import { describe, expect, it } from 'vitest';
+import { parseDuration, readConfig } from '#agent/config.ts';
+
+const least = { BERTH_AGENT_TOKEN: 'token' };
+
+describe('settings', () => {
+  it('have defaults as ECS has them', () => {
+    expect(readConfig(least)).toMatchObject({
+      cluster: 'default',
+      controlUrl: 'ws://127.0.0.1:4566/agent',
+      token: { kind: 'text', token: 'token' },
+      dataFolder: '/var/lib/berth/agent',
+      dockerHost: 'unix:///var/run/docker.sock',
+      reservedPorts: [22, 2375, 2376, 51678, 51679].map((port) => ({ port, protocol: 'tcp' })),
+      stopTimeoutMs: 30_000,
+      startTimeoutMs: 180_000,
+      cleanupWaitMs: 3 * 3_600_000,
+      pullBehaviour: 'default',
+      engineConcurrency: 4,
+    });
+  });
+
+  it('are read from the environment, empty ones as if they were not there', () => {
+    const config = readConfig({
+      BERTH_AGENT_TOKEN_FILE: '/run/token',
+      BERTH_AGENT_TOKEN: '',
+      ECS_CLUSTER: 'home',
+      ECS_RESERVED_PORTS: '[80]',
+      ECS_RESERVED_PORTS_UDP: '[53]',
+      ECS_INSTANCE_ATTRIBUTES: '{"rack":"a"}',
+      ECS_CONTAINER_STOP_TIMEOUT: '1m30s',
+      ECS_CONTAINER_START_TIMEOUT: '1s',
+      ECS_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
+      ECS_ENGINE_AUTH_TYPE: 'docker',
+      ECS_ENGINE_AUTH_DATA: '{}',
+      ECS_LOGLEVEL: 'crit',
+    });
+    expect(config).toMatchObject({
+      token: { kind: 'file', path: '/run/token' },
+      cluster: 'home',
+      reservedPorts: [
+        { port: 80, protocol: 'tcp' },
+        { port: 53, protocol: 'udp' },
+      ],
+      attributes: [{ name: 'rack', value: 'a' }],
+      stopTimeoutMs: 90_000,
+      startTimeoutMs: 45_000,
+      pullBehaviour: 'prefer-cached',
+      registryAuth: { type: 'docker', data: '{}' },
+      logLevel: 'error',
+    });
+  });
+
+  it('that are wrong are named, all of them', () => {
+    const wrong = { ...least, ECS_CONTAINER_STOP_TIMEOUT: 'soon', ECS_RESERVED_PORTS: '[99999]', DOCKER_HOST: 'here' };
+    expect(() => readConfig(wrong)).toThrow(
+      /DOCKER_HOST: expected unix.*ECS_RESERVED_PORTS: expected a JSON array.*ECS_CONTAINER_STOP_TIMEOUT: expected a duration/,
+    );
+  });
+
+  it.each([
+    ['no token', {}, /BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE/],
+    ['credentials without their form', { ...least, ECS_ENGINE_AUTH_DATA: 's3cret' }, /belong together/],
+    ['an address that is none', { ...least, BERTH_CONTROL_URL: 'http://x' }, /BERTH_CONTROL_URL: expected a WebSocket/],
+  ])('%s is refused', (_, environment, message) => {
+    expect(() => readConfig(environment)).toThrow(message);
+    expect(() => readConfig(environment)).not.toThrow(/s3cret/);
+  });
+});
+
+describe('a duration', () => {
+  it.each([
+    ['30s', 30_000],
+    ['1m30s', 90_000],
+    ['2h', 7_200_000],
+    ['1.5s', 1500],
+    ['250ms', 250],
+    ['', undefined],
+    ['30', undefined],
+    ['s', undefined],
+    ['-1s', undefined],
+  ])('%s is %s ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+});
