@@ -40,6 +40,8 @@ export interface Reconciler {
 const tickMs = 60_000;
 const tickJitter = 0.2;
 const listBatch = 500;
+/** A full cluster where much changes must not look at every waiting service for every task; one look covers what changes meanwhile. */
+const roomDelayMs = 250;
 const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -125,7 +127,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function onChange(changes: ChangeSet): void {
     for (const arn of changes.services) services.add(arn);
     for (const arn of changes.containerInstances) instances.add(arn);
-    if (changes.tasks.size > 0) for (const arn of wantPlace) services.add(arn);
+    if (changes.tasks.size > 0) for (const arn of wantPlace) services.addAfter(arn, roomDelayMs);
   }
 
   async function fullPass(): Promise<void> {

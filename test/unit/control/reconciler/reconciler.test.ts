@@ -180,6 +180,7 @@ describe('a service', () => {
       tx.tasks.put({ ...other, lastStatus: 'STOPPED', desiredStatus: 'STOPPED', stoppedAt: clock.now() }),
     );
     await quiet();
+    await clock.advance(250);
     expect(await tasks()).toMatchObject([{ serviceName: 'web' }]);
   });
 
