@@ -92,7 +92,7 @@ export function createAgent(options: AgentOptions): Agent {
   }
 
   function health(): Hello['health'] {
-    const reason = supervisor.engineProblem();
+    const reason = supervisor.problem();
     return reason === undefined ? { status: 'OK' } : { status: 'IMPAIRED', reason: reason.slice(0, 1024) };
   }
 

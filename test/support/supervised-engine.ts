@@ -39,6 +39,8 @@ export interface SupervisedEngine {
   /** Everything reported so far, in order. */
   readonly reports: readonly TaskState[];
   acknowledgeAll(): void;
+  /** From now on every save of a task's state fails, or none does. */
+  failSaves(fail: boolean): void;
   task(taskArn: string): AgentTask | undefined;
   supervisor(): Supervisor;
   /** Lets virtual time pass until the task is reported like this. */
@@ -70,6 +72,7 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
   let life: { process: SimulatedProcess; supervisor: Supervisor; steps: number } | undefined;
   let lives = 0;
   let assignmentNumber = 0;
+  let diskFull = false;
 
   journal.subscribe({
     reportable() {
@@ -90,7 +93,10 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
     const supervisor = createSupervisor({
       engine: ownEngine,
       images: createImages({ engine: ownEngine, clock: process.clock, random: process.random, behaviour: 'default' }),
-      journal: journalOf(journal, process, step),
+      journal: journalOf(journal, process, () => {
+        step();
+        if (diskFull) throw new Error('database or disk is full');
+      }),
       clock: process.clock,
       random: process.random,
       logger: silentLogger,
@@ -144,6 +150,9 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
     reports,
     acknowledgeAll() {
       journal.acknowledge(journal.pendingStateChanges(1000).map(({ taskArn, number }) => ({ taskArn, number })));
+    },
+    failSaves(fail) {
+      diskFull = fail;
     },
     task: (taskArn) => current().task(taskArn),
     supervisor: current,

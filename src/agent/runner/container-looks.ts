@@ -20,7 +20,8 @@ export function createContainerLooks(ask: (container: string) => Promise<void>):
   }
 
   async function after(container: string, earlier: Promise<void>): Promise<void> {
-    await earlier;
+    // How the earlier one fared concerns those who asked for it.
+    await Promise.allSettled([earlier]);
     following.delete(container);
     return begin(container);
   }

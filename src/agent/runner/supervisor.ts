@@ -30,8 +30,8 @@ export interface Supervisor {
   stop(): Promise<void>;
   /** How large the host is; until it is known nothing new is admitted. */
   resize(capacity: HostCapacity): void;
-  /** Why the engine cannot be worked with, as far as known. */
-  engineProblem(): string | undefined;
+  /** Why this machine cannot do its work, as far as known: the engine does not answer, or the journal cannot be written. */
+  problem(): string | undefined;
   task(taskArn: string): AgentTask | undefined;
   tasks(): AgentTask[];
   /** What is under way, in words: what a stop that takes long waits for. */
@@ -61,6 +61,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   /** Tasks of the journal that have to be seen before anything new is admitted. */
   let toSee: Set<string> | undefined;
   let problem: string | undefined = 'the container engine has not answered yet';
+  /** By task. */
+  const saveTroubles = new Map<string, string>();
   let slowTimer: Timer | undefined;
   let orphanTimer: Timer | undefined;
   let unsubscribe: (() => void) | undefined;
@@ -73,14 +75,21 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       lookSlots,
       task,
       onChange: seen,
+      onSaveTrouble,
       onFinished: forget,
     });
     runners.set(runner.taskArn, runner);
     return runner;
   }
 
+  function onSaveTrouble(taskArn: string, why: string | undefined): void {
+    if (why === undefined) saveTroubles.delete(taskArn);
+    else saveTroubles.set(taskArn, `the agent's journal cannot be written: ${why}`);
+  }
+
   function forget(taskArn: string): void {
     runners.delete(taskArn);
+    saveTroubles.delete(taskArn);
     resources.release(taskArn);
   }
 
@@ -177,7 +186,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       await Promise.all([background.settled(), ...[...runners.values()].map((runner) => runner.stop())]);
     },
     resize: resources.resize,
-    engineProblem: () => problem,
+    problem: () => problem ?? saveTroubles.values().next().value,
     task: (taskArn) => runners.get(taskArn)?.task(),
     tasks: () => [...runners.values()].map((runner) => runner.task()),
     underWay: () => background.names(),

@@ -59,6 +59,8 @@ export interface TaskRunnerOptions extends RunnerDependencies {
   task: AgentTask;
   /** Called after each decision. */
   onChange(runner: TaskRunner): void;
+  /** The journal could not be written, for this reason; undefined when it could again. */
+  onSaveTrouble(taskArn: string, why: string | undefined): void;
   /** Nothing is left of the task; its record is gone. */
   onFinished(taskArn: string): void;
 }
@@ -69,7 +71,7 @@ const ownStartEchoMs = 1000;
 const retryBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
 export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
-  const { engine, journal, resources, clock, random, settings, onChange, onFinished } = options;
+  const { engine, journal, resources, clock, random, settings, onChange, onSaveTrouble, onFinished } = options;
   const { taskArn } = options.task.assignment;
   const logger = options.logger.child({ taskArn });
   const ending = new AbortController();
@@ -201,8 +203,10 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
         { error, attempt: saveFailures },
         'the state of a task could not be saved; it is not reported until it is',
       );
+      onSaveTrouble(taskArn, messageOf(error));
       return saveAgainAt;
     }
+    if (saveFailures > 0) onSaveTrouble(taskArn, undefined);
     saveFailures = 0;
     if (report !== savedReport) {
       acknowledged = false;

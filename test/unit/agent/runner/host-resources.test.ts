@@ -50,7 +50,9 @@ describe('a claim', () => {
 
   it('that can never fit is refused', () => {
     expect(host.request('huge', claim({ cpu: 1001 }), vi.fn<() => void>())).toMatchObject({ kind: 'impossible' });
-    expect(host.request('gpu', claim({ gpuIds: ['gpu-b'] }), vi.fn<() => void>())).toMatchObject({ kind: 'impossible' });
+    expect(host.request('gpu', claim({ gpuIds: ['gpu-b'] }), vi.fn<() => void>())).toMatchObject({
+      kind: 'impossible',
+    });
   });
 
   it('of a task that holds it already is granted again, and what runs is counted whatever its size', () => {

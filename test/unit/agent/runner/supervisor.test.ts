@@ -189,11 +189,11 @@ describe('the engine', () => {
     world.engine.goDown();
     await world.clock.advance(20_000);
     expect(world.reported(task)?.lastStatus).toBe('RUNNING');
-    expect(world.supervisor().engineProblem()).toContain('cannot be reached');
+    expect(world.supervisor().problem()).toContain('cannot be reached');
     world.engine.comeBack({ liveRestore: false });
     const state = await world.until(task, 'STOPPED', 600_000);
     expect(state.containers[0]?.exitCode).toBe(137);
-    expect(world.supervisor().engineProblem()).toBeUndefined();
+    expect(world.supervisor().problem()).toBeUndefined();
   });
 
   it('that is away at the start is waited for, with that as the reason', async () => {
@@ -249,6 +249,22 @@ describe('the engine', () => {
     void world.engine.start(name);
     await world.clock.advance(60_000);
     expect(state()).toBe('running');
+  });
+});
+
+describe('a journal that cannot be written', () => {
+  it('holds reports back, makes the machine say so, and loses nothing', async () => {
+    world.start();
+    await world.clock.advance(1);
+    const task = world.assign(1, one());
+    world.failSaves(true);
+    await world.clock.advance(20_000);
+    expect(world.engine.containers()[0]?.state).toBe('running');
+    expect(world.reported(task)).toBeUndefined();
+    expect(world.supervisor().problem()).toBe("the agent's journal cannot be written: database or disk is full");
+    world.failSaves(false);
+    await world.until(task, 'RUNNING');
+    expect(world.supervisor().problem()).toBeUndefined();
   });
 });
 
