@@ -2,8 +2,18 @@
  * What the service must know before anybody can talk to it: the admin's access key and the agents' join token. Given by configuration, or
  * made at the first start and kept in files that only their owner may read. A file is whole or it is not there.
  */
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Ids } from '#lib/ids.ts';
 import { ConfigError, type ControlConfig } from './config.ts';
 
@@ -17,7 +27,7 @@ const ownerOnly = 0o600;
 /** Throws a ConfigError that names the file or folder when one cannot be read or written. */
 export function loadSecrets(config: Pick<ControlConfig, 'home' | 'adminKey' | 'agentToken'>, ids: Ids): Secrets {
   const { home } = config;
-  makeFolder(home);
+  checkHome(home);
   return {
     adminKey: config.adminKey ?? adminKeyIn(join(home, 'admin-credentials.json'), ids),
     agentToken: config.agentToken ?? agentTokenIn(join(home, 'agent-token'), ids),
@@ -25,15 +35,22 @@ export function loadSecrets(config: Pick<ControlConfig, 'home' | 'adminKey' | 'a
 }
 
 /** Written in every case, since a folder that cannot be written to is better found out now. */
-function makeFolder(home: string): void {
+function checkHome(home: string): void {
   const probe = join(home, `.writable-${process.pid}`);
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolder(home);
     closeSync(openSync(probe, 'w', ownerOnly));
     rmSync(probe);
   } catch (error) {
     throw new ConfigError(`BERTH_HOME: cannot write to the folder ${home} (${codeOf(error)})`, { cause: error });
   }
+}
+
+/** Not `recursive`, which never ends in Node where the system answers ENOENT for a folder whose parent is there, as below /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 function adminKeyIn(file: string, ids: Ids): Secrets['adminKey'] {

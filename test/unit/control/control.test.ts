@@ -82,6 +82,9 @@ describe('a start that cannot succeed', () => {
     await expect(start({ BERTH_HOME: join(file, 'below') })).rejects.toThrow(
       `BERTH_HOME: cannot write to the folder ${join(file, 'below')} (ENOTDIR)`,
     );
+    await expect(start({ BERTH_HOME: '/proc/berth' })).rejects.toThrow(
+      'BERTH_HOME: cannot write to the folder /proc/berth (ENOENT)',
+    );
   });
 
   test('names the address that is taken, and leaves nothing open', async () => {
