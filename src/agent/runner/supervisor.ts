@@ -40,6 +40,8 @@ export interface Supervisor {
 
 /** ecs-agent's steady-state look: every 5 min, spread over 30 s. */
 const slowLook = { everyMs: 5 * 60_000, spreadMs: 30_000 };
+/** An engine that hangs keeps its event stream open: only a question tells. */
+const pingEveryMs = 30_000;
 /** When everything is looked at, so many inspections at a time. */
 const looksAtOnce = 8;
 /** From control's complete set to the end of containers that nobody knows. */
@@ -63,6 +65,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let problem: string | undefined = 'the container engine has not answered yet';
   /** By task. */
   const saveTroubles = new Map<string, string>();
+  let silence: string | undefined;
+  let pingTimer: Timer | undefined;
   let slowTimer: Timer | undefined;
   let orphanTimer: Timer | undefined;
   let unsubscribe: (() => void) | undefined;
@@ -130,6 +134,20 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     if (runner !== undefined && container !== undefined) runner.hint(container, event);
   }
 
+  function schedulePing(): void {
+    pingTimer = clock.after(pingEveryMs, () => background.spawn('ping', ping()));
+  }
+
+  async function ping(): Promise<void> {
+    try {
+      await engine.ping({ signal: ending.signal });
+      silence = undefined;
+    } catch (error) {
+      silence = `the container engine does not answer: ${messageOf(error)}`;
+    }
+    if (!ending.signal.aborted) schedulePing();
+  }
+
   function scheduleSlowLook(): void {
     slowTimer = clock.after(slowLook.everyMs + int(random, 0, slowLook.spreadMs), () => {
       for (const runner of runners.values()) if (!taskHasStopped(runner.task())) runner.verify();
@@ -177,16 +195,18 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         }),
       );
       scheduleSlowLook();
+      schedulePing();
     },
     async stop() {
       unsubscribe?.();
       ending.abort(new Error('the agent stops'));
       slowTimer?.cancel();
+      pingTimer?.cancel();
       orphanTimer?.cancel();
       await Promise.all([background.settled(), ...[...runners.values()].map((runner) => runner.stop())]);
     },
     resize: resources.resize,
-    problem: () => problem ?? saveTroubles.values().next().value,
+    problem: () => problem ?? silence ?? saveTroubles.values().next().value,
     task: (taskArn) => runners.get(taskArn)?.task(),
     tasks: () => [...runners.values()].map((runner) => runner.task()),
     underWay: () => background.names(),

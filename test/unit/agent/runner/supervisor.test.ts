@@ -144,6 +144,25 @@ describe('a task', () => {
     expect(world.reported(task)?.healthStatus).toBe('UNHEALTHY');
   });
 
+  it('with a restart policy stays RUNNING in the same container, over a restart of the agent too', async () => {
+    world.start();
+    const restartPolicy = { enabled: true, restartAttemptPeriod: 60 };
+    const task = world.assign(1, one({ restartPolicy }));
+    await world.until(task, 'RUNNING');
+    await world.clock.advance(61_000);
+    world.engine.exit(onlyName(), 1);
+    await world.clock.advance(1000);
+    expect(world.engine.containers()[0]?.state).toBe('running');
+    world.kill();
+    world.start();
+    await world.clock.advance(1000);
+    expect(world.task(task)?.containers[0]?.restarts.count).toBe(1);
+    world.engine.exit(onlyName(), 2);
+    const state = await world.until(task, 'STOPPED');
+    expect(state.containers[0]?.exitCode).toBe(2);
+    expect(world.engine.created).toHaveLength(1);
+  });
+
   it('tells what it waits for, once it has waited a second', async () => {
     world.start();
     const blocked = container('app', { dependsOn: [{ containerName: 'slow', condition: 'COMPLETE' as const }] });
@@ -215,6 +234,18 @@ describe('the engine', () => {
       expect(world.engine.created).toHaveLength(1);
     },
   );
+
+  it('that hangs makes the machine say so, and costs no task', async () => {
+    world.start();
+    const task = world.assign(1, one());
+    await world.until(task, 'RUNNING');
+    world.engine.failNext('ping', { kind: 'hang' });
+    await world.clock.advance(70_000);
+    expect(world.supervisor().problem()).toContain('does not answer: ping took longer');
+    await world.clock.advance(60_000);
+    expect(world.supervisor().problem()).toBeUndefined();
+    expect(world.reported(task)?.lastStatus).toBe('RUNNING');
+  });
 
   it('that loses a container to somebody else makes the task say so', async () => {
     world.start();
