@@ -23,6 +23,7 @@ export function parseInput<Name extends OperationName>(operation: Name, json: un
   if (nestsDeeperThan(json, maximumDepth)) {
     return { ok: false, error: serialization(`The request is nested deeper than ${maximumDepth} levels`) };
   }
+  if (holdsNul(json)) return { ok: false, error: invalidParameter('The request holds a NUL character') };
   const parsed = schemas[operation].safeParse(withoutNulls(json), { reportInput: true });
   if (parsed.success) return { ok: true, input: parsed.data };
   return { ok: false, error: errorOf(parsed.error.issues) };
@@ -43,6 +44,13 @@ function nestsDeeperThan(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (depth === 0) return true;
   return Object.values(value).some((member) => nestsDeeperThan(member, depth - 1));
+}
+
+/** No name, environment or command can hold one, and not every database can. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).some(holdsNul);
 }
 
 function errorOf(issues: readonly z.core.$ZodIssue[]): EcsError {

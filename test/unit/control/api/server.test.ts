@@ -308,4 +308,21 @@ describe('logs of a container', () => {
     const answer = await app.inject(`/berth/v1/logs?task=${task.taskArn}`);
     expect(answer.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
   });
+
+  test('that are followed end when the service closes', async () => {
+    const begun = Promise.withResolvers<void>();
+    const logs: LogSource = {
+      async *openLogs({ signal }) {
+        yield { stream: 'stdout', at: 1, text: 'a' };
+        begun.resolve();
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      },
+    };
+    const server = await aServer({ logs });
+    await server.store.write((tx) => tx.tasks.put(task));
+    const answer = server.get('/berth/v1/logs', { task: task.taskArn, follow: 'true' });
+    await begun.promise;
+    await server.app.close();
+    expect((await answer).text).toBe('{"stream":"stdout","at":1,"text":"a"}\n{"ended":{}}\n');
+  });
 });

@@ -69,6 +69,7 @@ describe('registering', () => {
       'STRING_VALUE can not be converted to an Integer',
     ],
     ['a family with spaces', { family: 'my web' }, 'InvalidParameterException', 'family'],
+    ['a NUL', { taskRoleArn: 'a\0b' }, 'InvalidParameterException', 'The request holds a NUL character'],
     ['an unknown field', { containerDefinition: [] }, 'InvalidParameterException', 'containerDefinition'],
     [
       'a placement constraint that does not parse',
