@@ -1,0 +1,155 @@
+/**
+ * What must be true once the faults have stopped and everything had time: services are steady or say why they cannot be (I8, I12), and every
+ * container belongs to a live task and every live task has its containers (I13).
+ */
+import { rolloutLimits } from '#control/deployments/limits.ts';
+import { placementRequest } from '#control/reconciler/launch.ts';
+import { place } from '#control/scheduler/place.ts';
+import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
+import { seededRandom } from '#lib/random.ts';
+import { arnId } from '#model/arn.ts';
+import type { Cluster } from '#model/cluster.ts';
+import { isEssential } from '#model/container-definition.ts';
+import type { Service } from '#model/service.ts';
+import type { TaskDefinition } from '#model/task-definition.ts';
+import { hasStopped, type Task } from '#model/task.ts';
+import type { SimulatedHost } from '#test/support/simulated-host.ts';
+import type { Rows } from '../mirror.ts';
+import { canBeSteady } from '../programs.ts';
+import type { Invariant } from '../violation.ts';
+
+export interface Problem {
+  readonly invariant: Invariant;
+  readonly what: string;
+}
+
+export interface RestView {
+  readonly rows: Rows;
+  readonly cluster: Cluster;
+  readonly hosts: readonly SimulatedHost[];
+  /** By ARN. */
+  readonly definitions: ReadonlyMap<string, TaskDefinition>;
+}
+
+/** Everything that is not as it should be at rest; empty when all is well. */
+export function problemsAtRest(view: RestView): Problem[] {
+  const { rows, hosts } = view;
+  return [
+    ...hosts.flatMap((host) => machineProblems(host, view)),
+    ...[...rows.services.values()].flatMap((service) => serviceProblems(service, view)),
+    ...[...rows.tasks.values()].flatMap((task) => taskProblems(task, view)),
+  ];
+}
+
+/** Whether the service's tasks can run at all; those that cannot are tried for ever, or until their deployment has failed. */
+export function isRunnable(taskDefinitionArn: string, { definitions }: Pick<RestView, 'definitions'>): boolean {
+  const images = definitions.get(taskDefinitionArn)?.body.containerDefinitions.map(({ image }) => image) ?? [];
+  return images.length > 0 && canBeSteady(images);
+}
+
+function machineProblems(host: SimulatedHost, { rows }: RestView): Problem[] {
+  const problems: Problem[] = [];
+  const instance = [...rows.instances.values()].find(
+    ({ machineId, status }) => machineId === host.machineId && status !== 'INACTIVE',
+  );
+  if (instance === undefined) problems.push({ invariant: 'I12', what: `${host.name} is not registered` });
+  else if (!instance.agentConnected) problems.push({ invariant: 'I12', what: `${host.name} is not connected` });
+  else if (instance.health.status !== 'OK') {
+    problems.push({ invariant: 'I12', what: `${host.name} is ${instance.health.status}: ${instance.health.reason}` });
+  }
+  for (const { labels, name, state } of host.engine.containers()) {
+    const task = rows.tasks.get(labels[taskArnLabel] ?? '');
+    if (task !== undefined && !hasStopped(task)) continue;
+    const of = task === undefined ? 'a task that control does not know' : 'a STOPPED task';
+    problems.push({ invariant: 'I13', what: `${name} (${state}) on ${host.name} is of ${of}` });
+  }
+  return problems;
+}
+
+function serviceProblems(service: Service, view: RestView): Problem[] {
+  const { serviceName, status, deployments } = service;
+  if (status === 'INACTIVE') return [];
+  if (status === 'DRAINING') return [{ invariant: 'I12', what: `service ${serviceName} is still DRAINING` }];
+  const primary = deployments.find((deployment) => deployment.status === 'PRIMARY');
+  if (primary === undefined) return [{ invariant: 'I8', what: `service ${serviceName} has no PRIMARY deployment` }];
+  const live = [...view.rows.tasks.values()].filter((task) => task.serviceName === serviceName && !hasStopped(task));
+  const running = live.filter((task) => task.lastStatus === 'RUNNING' && task.deploymentId === primary.id);
+  const steady =
+    running.length === service.desiredCount &&
+    live.length === service.desiredCount &&
+    deployments.length === 1 &&
+    primary.rolloutState === 'COMPLETED';
+  if (steady) return [];
+  const counts = `${running.length} of ${service.desiredCount} tasks RUNNING, ${live.length} live, ${deployments.length} deployments`;
+  const state = `service ${serviceName} is ${primary.rolloutState}: ${counts}`;
+  if (primary.waiting === undefined) return [{ invariant: 'I8', what: `${state}, and says nothing of why` }];
+  if (!isRunnable(primary.taskDefinitionArn, view) || hasNoRoom(service, view) || isDeadlocked(service)) return [];
+  return [{ invariant: 'I12', what: `${state}, waiting for ${primary.waiting.reason}` }];
+}
+
+/** Asked of the scheduler itself: is there really no place for one more? */
+function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): boolean {
+  const definition = definitions.get(service.taskDefinitionArn);
+  if (definition === undefined) return true;
+  const request = placementRequest({
+    cluster,
+    definition,
+    count: 1,
+    group: `service:${service.serviceName}`,
+    serviceName: service.serviceName,
+    launchType: service.launchType,
+    overrides: {},
+    placementConstraints: service.placementConstraints,
+    placementStrategy: service.placementStrategy,
+    tags: [],
+    enableExecuteCommand: false,
+  });
+  const instances = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
+  const occupying = [...rows.tasks.values()].flatMap((task) =>
+    hasStopped(task) || task.containerInstanceArn === undefined
+      ? []
+      : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
+  );
+  if (service.schedulingStrategy === 'REPLICA') {
+    return place(request, instances, occupying, seededRandom(1)).placements.length === 0;
+  }
+  // A daemon has its own place on each machine; it lacks room when any of those it misses has none.
+  const covered = new Set(
+    occupying.filter((task) => task.serviceName === service.serviceName).map((task) => task.containerInstanceArn),
+  );
+  return instances
+    .filter((instance) => !covered.has(instance.containerInstanceArn))
+    .some((instance) => place(request, [instance], occupying, seededRandom(1)).placements.length === 0);
+}
+
+/** The configuration allows neither a stop nor a start; ECS stands still too. */
+function isDeadlocked(service: Service): boolean {
+  const { floor, ceiling } = rolloutLimits(service);
+  return floor >= service.desiredCount && ceiling <= service.desiredCount;
+}
+
+function taskProblems(task: Task, view: RestView): Problem[] {
+  if (hasStopped(task)) return [];
+  const { taskArn, lastStatus, desiredStatus, taskDefinitionArn } = task;
+  const name = `task ${arnId(taskArn)}`;
+  if (desiredStatus === 'STOPPED') return [{ invariant: 'I12', what: `${name} is to stop and still ${lastStatus}` }];
+  const instance = view.rows.instances.get(task.containerInstanceArn ?? '');
+  const host = view.hosts.find(({ machineId }) => machineId === instance?.machineId);
+  if (host === undefined) return [{ invariant: 'I13', what: `${name} is ${lastStatus} on a machine that is gone` }];
+  if (!isRunnable(taskDefinitionArn, view)) return [];
+  if (lastStatus !== 'RUNNING') return [{ invariant: 'I12', what: `${name} is still ${lastStatus} on ${host.name}` }];
+  const running = new Set(
+    host.engine
+      .containers()
+      .filter(({ state, labels }) => state === 'running' && labels[taskArnLabel] === taskArn)
+      .map(({ labels }) => labels[containerNameLabel]),
+  );
+  const definition = view.definitions.get(taskDefinitionArn);
+  const missing = (definition?.body.containerDefinitions ?? []).filter(
+    (container) => isEssential(container) && !running.has(container.name),
+  );
+  return missing.map((container) => ({
+    invariant: 'I13',
+    what: `${name} is RUNNING on ${host.name} without its container ${container.name}`,
+  }));
+}

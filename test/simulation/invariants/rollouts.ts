@@ -1,0 +1,81 @@
+/**
+ * I3 to I6: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
+ * and a scale-in makes tasks surplus; so starts are held against the ceiling, and replacements against the floor, at the moment they are asked for.
+ */
+import { rolloutLimits } from '#control/deployments/limits.ts';
+import { arnId, serviceArn, defaultRealm } from '#model/arn.ts';
+import type { Service } from '#model/service.ts';
+import { taskStatusRank, type Task } from '#model/task.ts';
+import type { Change, Rows, StepChanges } from '../mirror.ts';
+import { Violation } from '../violation.ts';
+
+export function checkRollouts(changes: StepChanges, rows: Rows): void {
+  const before = new Map(changes.services.map((change) => [change.after?.serviceArn, change.before]));
+  for (const [arn, tasks] of Map.groupBy(changes.tasks, ({ after }) => serviceOf(after))) {
+    const service = arn === undefined ? undefined : rows.services.get(arn);
+    if (service === undefined) continue;
+    const started = tasks.filter((change) => change.before === undefined);
+    if (started.length > 0) checkStarts(service, before.get(arn) ?? service, started, rows);
+    checkReplacements(service, tasks, rows);
+  }
+}
+
+function serviceOf(task: Task | undefined): string | undefined {
+  if (task?.serviceName === undefined) return undefined;
+  return serviceArn(defaultRealm, task.clusterName, task.serviceName);
+}
+
+function checkStarts(service: Service, before: Service, started: readonly Change<Task>[], rows: Rows): void {
+  const { serviceName, status, desiredCount, schedulingStrategy } = service;
+  const count = started.length;
+  if (status !== 'ACTIVE') throw new Violation('I5', `${serviceName} is ${status} and started ${count} tasks`);
+  const alive = tasksOf(service, rows).filter(isAlive);
+  if (schedulingStrategy === 'DAEMON') {
+    for (const [instance, tasks] of Map.groupBy(alive, (task) => task.containerInstanceArn)) {
+      if (tasks.length > 1) throw new Violation('I3', `daemon ${serviceName} has ${tasks.length} tasks on ${instance}`);
+    }
+  } else {
+    if (desiredCount === 0) throw new Violation('I5', `${serviceName} is scaled to zero and started ${count} tasks`);
+    const { ceiling } = rolloutLimits(service);
+    if (alive.length > ceiling) {
+      throw new Violation('I3', `${serviceName} started ${count} tasks and has ${alive.length}, above ${ceiling}`);
+    }
+  }
+  const failed = new Set(before.deployments.filter((each) => each.rolloutState === 'FAILED').map(({ id }) => id));
+  for (const { after } of started) {
+    if (failed.has(after?.deploymentId ?? '')) {
+      throw new Violation('I6', `the failed deployment ${after?.deploymentId} of ${serviceName} started a task`);
+    }
+  }
+}
+
+function checkReplacements(service: Service, tasks: readonly Change<Task>[], rows: Rows): void {
+  if (service.status !== 'ACTIVE' || service.schedulingStrategy === 'DAEMON') return;
+  const primary = service.deployments.find(({ status }) => status === 'PRIMARY');
+  const replaced = tasks.filter(
+    ({ before, after }) =>
+      before !== undefined &&
+      after !== undefined &&
+      before.deploymentId !== primary?.id &&
+      before.lastStatus === 'RUNNING' &&
+      before.healthStatus !== 'UNHEALTHY' &&
+      before.desiredStatus === 'RUNNING' &&
+      after.desiredStatus === 'STOPPED' &&
+      after.lastStatus !== 'STOPPED' &&
+      after.stopCode === 'ServiceSchedulerInitiated',
+  );
+  if (replaced.length === 0) return;
+  const { floor } = rolloutLimits(service);
+  const standing = tasksOf(service, rows).filter((task) => isAlive(task) && task.lastStatus === 'RUNNING').length;
+  if (standing >= floor) return;
+  const names = replaced.map(({ after }) => arnId(after?.taskArn ?? '')).join(', ');
+  throw new Violation('I4', `${service.serviceName} stopped ${names} and has ${standing} RUNNING, below ${floor}`);
+}
+
+function tasksOf({ clusterName, serviceName }: Service, { tasks }: Rows): Task[] {
+  return [...tasks.values()].filter((task) => task.serviceName === serviceName && task.clusterName === clusterName);
+}
+
+function isAlive(task: Task): boolean {
+  return task.desiredStatus === 'RUNNING' && taskStatusRank(task.lastStatus) <= taskStatusRank('RUNNING');
+}

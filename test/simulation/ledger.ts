@@ -1,0 +1,167 @@
+/**
+ * What the API has acknowledged, as a client remembers it (I10). A lost answer makes what was asked for uncertain until the next acknowledged
+ * call about the same thing; the uncertain is not held against anybody.
+ */
+import { pick, type Random } from '#lib/random.ts';
+import { defaultRealm, serviceArn } from '#model/arn.ts';
+import type { StoreTransaction } from '#control/store/store.ts';
+import type { CallOutcome } from '#test/support/simulated-control.ts';
+import type { Rows } from './mirror.ts';
+import { Violation } from './violation.ts';
+
+interface Promised {
+  readonly daemon: boolean;
+  deleted: boolean;
+  desiredCount: number | undefined;
+  taskDefinition: string | undefined;
+  /** An answer was lost: nothing is promised until the next one. */
+  uncertain: boolean;
+}
+
+interface ServiceRequest {
+  readonly desiredCount?: number;
+  readonly taskDefinition?: string;
+  readonly schedulingStrategy?: string;
+}
+
+export interface Ledger {
+  someDefinition(random: Random): string | undefined;
+  someService(random: Random): string | undefined;
+  definitionCount(): number;
+  isDaemon(serviceName: string): boolean;
+  registered(outcome: CallOutcome): void;
+  deregistered(arn: string, outcome: CallOutcome): void;
+  created(serviceName: string, request: ServiceRequest, outcome: CallOutcome): void;
+  updated(serviceName: string, request: ServiceRequest, outcome: CallOutcome): void;
+  deleted(serviceName: string, outcome: CallOutcome): void;
+  ran(outcome: CallOutcome): void;
+  stopped(taskArn: string, outcome: CallOutcome): void;
+  /** Throws unless every promise is kept by the rows. */
+  check(rows: Rows): void;
+  /** The same for what the rows do not show. */
+  checkDefinitions(tx: StoreTransaction): Promise<void>;
+}
+
+export function createLedger(): Ledger {
+  const definitions = new Set<string>();
+  const everRegistered = new Set<string>();
+  const services = new Map<string, Promised>();
+  const tasks = new Set<string>();
+  const toldToStop = new Set<string>();
+  /** Told at the time of the last check, so that only rows that were there may be gone for their age. */
+  const seen = new Set<string>();
+
+  function succeeded(outcome: CallOutcome): Record<string, unknown> | undefined {
+    return outcome.kind === 'answered' && outcome.answer.status === 200 ? { ...outcome.answer.body } : undefined;
+  }
+
+  function checkService(serviceName: string, promised: Promised, rows: Rows): void {
+    if (promised.uncertain) return;
+    const row = rows.services.get(serviceArn(defaultRealm, 'default', serviceName));
+    if (promised.deleted) {
+      if (row?.status === 'ACTIVE') throw new Violation('I10', `service ${serviceName} was deleted and is ACTIVE`);
+      return;
+    }
+    if (row?.status !== 'ACTIVE') {
+      throw new Violation('I10', `service ${serviceName} was acknowledged and is ${row?.status ?? 'not there'}`);
+    }
+    if (!promised.daemon && promised.desiredCount !== undefined && row.desiredCount !== promised.desiredCount) {
+      const counts = `${row.desiredCount} tasks, not the acknowledged ${promised.desiredCount}`;
+      throw new Violation('I10', `service ${serviceName} wants ${counts}`);
+    }
+    const rolledBack = row.deployments.some(({ rollbackOf }) => rollbackOf !== undefined);
+    if (!rolledBack && promised.taskDefinition !== undefined && row.taskDefinitionArn !== promised.taskDefinition) {
+      const runs = `runs ${row.taskDefinitionArn}, not the acknowledged ${promised.taskDefinition}`;
+      throw new Violation('I10', `service ${serviceName} ${runs}`);
+    }
+  }
+
+  return {
+    someDefinition: (random) => (definitions.size === 0 ? undefined : pick(random, [...definitions])),
+    someService(random) {
+      const names = [...services].filter(([, { deleted }]) => !deleted).map(([name]) => name);
+      return names.length === 0 ? undefined : pick(random, names);
+    },
+    definitionCount: () => definitions.size,
+    isDaemon: (serviceName) => services.get(serviceName)?.daemon ?? false,
+
+    registered(outcome) {
+      const arn = textIn(succeeded(outcome)?.['taskDefinition'], 'taskDefinitionArn');
+      if (arn === undefined) return;
+      definitions.add(arn);
+      everRegistered.add(arn);
+    },
+    deregistered(arn, outcome) {
+      if (outcome.kind !== 'refused') definitions.delete(arn);
+    },
+    created(serviceName, { desiredCount, taskDefinition, schedulingStrategy }, outcome) {
+      const before = services.get(serviceName);
+      if (outcome.kind === 'lost') {
+        const daemon = schedulingStrategy === 'DAEMON';
+        if (before === undefined) {
+          services.set(serviceName, { daemon, deleted: false, desiredCount, taskDefinition, uncertain: true });
+        } else before.uncertain = true;
+      }
+      if (succeeded(outcome) === undefined) return;
+      const daemon = schedulingStrategy === 'DAEMON';
+      services.set(serviceName, { daemon, deleted: false, desiredCount, taskDefinition, uncertain: false });
+    },
+    updated(serviceName, { desiredCount, taskDefinition }, outcome) {
+      const promised = services.get(serviceName);
+      if (promised === undefined) return;
+      if (outcome.kind === 'lost') promised.uncertain = true;
+      if (succeeded(outcome) === undefined) return;
+      // What this call did not set stays as uncertain as it was.
+      if (promised.uncertain) Object.assign(promised, { desiredCount: undefined, taskDefinition: undefined });
+      promised.uncertain = false;
+      promised.deleted = false;
+      promised.desiredCount = desiredCount ?? promised.desiredCount;
+      promised.taskDefinition = taskDefinition ?? promised.taskDefinition;
+    },
+    deleted(serviceName, outcome) {
+      const promised = services.get(serviceName);
+      if (promised === undefined) return;
+      if (outcome.kind === 'lost') promised.uncertain = true;
+      if (succeeded(outcome) === undefined) return;
+      promised.deleted = true;
+      promised.uncertain = false;
+    },
+    ran(outcome) {
+      const answered = succeeded(outcome)?.['tasks'];
+      if (!Array.isArray(answered)) return;
+      for (const task of answered) {
+        const arn = textIn(task, 'taskArn');
+        if (arn !== undefined) tasks.add(arn);
+      }
+    },
+    stopped(taskArn, outcome) {
+      if (succeeded(outcome) !== undefined) toldToStop.add(taskArn);
+    },
+
+    check(rows) {
+      for (const [serviceName, promised] of services) checkService(serviceName, promised, rows);
+      for (const arn of tasks) {
+        if (rows.tasks.has(arn)) seen.add(arn);
+        else if (!seen.has(arn)) throw new Violation('I10', `${arn} was answered by RunTask and is not there`);
+      }
+      for (const arn of toldToStop) {
+        const task = rows.tasks.get(arn);
+        if (task?.desiredStatus === 'RUNNING') throw new Violation('I10', `${arn} was stopped by a user and shall run`);
+      }
+    },
+    async checkDefinitions(tx) {
+      for (const arn of everRegistered) {
+        const [family = '', revision = ''] = arn.slice(arn.lastIndexOf('/') + 1).split(':');
+        if ((await tx.taskDefinitions.get(family, Number(revision))) === undefined) {
+          throw new Violation('I10', `${arn} was registered and is not there`);
+        }
+      }
+    },
+  };
+}
+
+function textIn(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const field: unknown = Reflect.get(value, name);
+  return typeof field === 'string' ? field : undefined;
+}

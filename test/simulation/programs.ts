@@ -1,0 +1,81 @@
+/** What the containers of the simulation run: an image for each way to live and to die, and the definitions that use them. */
+import { int, type Random } from '#lib/random.ts';
+import type { Behaviour } from '#test/support/container-programs.ts';
+
+interface Program {
+  /** Decided for each container, when it is created. */
+  behaviour(random: Random, calm: boolean): Behaviour;
+  /** A service of it can become steady. */
+  readonly steady: boolean;
+  /** Known to the registry. */
+  readonly missing?: true;
+  readonly healthCheck?: true;
+}
+
+const programs = {
+  serves: { steady: true, behaviour: () => ({}) },
+  leaves: { steady: true, behaviour: (random) => ({ onTerm: 0, stopsAfterMs: int(random, 100, 9000) }) },
+  stubborn: { steady: true, behaviour: () => ({ onTerm: 'ignored' }) },
+  flaky: {
+    steady: true,
+    behaviour: (random, calm) =>
+      !calm && int(random, 1, 3) === 1 ? { exitsAfterMs: int(random, 100, 90_000), exitCode: 1 } : {},
+  },
+  checked: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 500, 8000) }) },
+  sick: { steady: false, healthCheck: true, behaviour: () => ({ unhealthyAfterMs: 12_000 }) },
+  brief: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 60_000), exitCode: 0 }) },
+  crashes: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 2000), exitCode: 1 }) },
+  greedy: { steady: false, behaviour: () => ({ exitsAfterMs: 3000, exitCode: 137, outOfMemory: true }) },
+  unstartable: {
+    steady: false,
+    behaviour: () => ({ failsToStart: 'exec: "app": executable file not found in $PATH' }),
+  },
+  missing: { steady: false, missing: true, behaviour: () => ({}) },
+} as const satisfies Record<string, Program>;
+
+export type ProgramName = keyof typeof programs;
+
+const byName: Readonly<Record<string, Program>> = programs;
+const prefix = 'simulated.test/';
+
+/** References that a registry knows. */
+export const offeredImages = Object.entries<Program>(programs)
+  .filter(([, program]) => program.missing !== true)
+  .map(([name]) => prefix + name);
+
+export function behaviourOfImage(image: string, random: Random, calm: boolean): Behaviour {
+  return byName[image.slice(prefix.length)]?.behaviour(random, calm) ?? {};
+}
+
+/** Whether a service of a definition with these images can become steady. */
+export function canBeSteady(images: readonly string[]): boolean {
+  return images.every((image) => byName[image.slice(prefix.length)]?.steady === true);
+}
+
+export interface DefinitionChoice {
+  readonly family: string;
+  readonly program: ProgramName;
+  /** A second, essential container that the first waits for. */
+  readonly sidecar: boolean;
+  readonly hostPort?: number;
+  readonly memory: number;
+}
+
+/** The request of RegisterTaskDefinition. */
+export function definitionRequest({ family, program, sidecar, hostPort, memory }: DefinitionChoice): object {
+  const chosen: Program = programs[program];
+  const app = {
+    name: 'app',
+    image: prefix + program,
+    memory,
+    cpu: 128,
+    essential: true,
+    ...(hostPort === undefined ? {} : { portMappings: [{ containerPort: 80, hostPort }] }),
+    ...(chosen.healthCheck === undefined
+      ? {}
+      : { healthCheck: { command: ['CMD-SHELL', 'true'], interval: 5, timeout: 2, retries: 2 } }),
+    ...(sidecar ? { dependsOn: [{ containerName: 'proxy', condition: 'START' }] } : {}),
+  };
+  const proxy = { name: 'proxy', image: `${prefix}leaves`, memory: 32, cpu: 32, essential: true };
+  return { family, networkMode: 'bridge', containerDefinitions: sidecar ? [app, proxy] : [app] };
+}

@@ -1,0 +1,236 @@
+/**
+ * The life of one seed: machines join, users and faults have their way for a while, then everything that is broken is mended and the world has
+ * a bounded time to come to rest; what cannot run is given up by its users, and at last nothing may happen any more.
+ */
+import { int, seededRandom, type Random } from '#lib/random.ts';
+import type { Cluster } from '#model/cluster.ts';
+import type { TaskDefinition } from '#model/task-definition.ts';
+import { isRunnable, problemsAtRest, type Problem } from './invariants/rest.ts';
+import { chooseFaults, strike } from './faults.ts';
+import { invariantNames, Violation, type Invariant } from './violation.ts';
+import { nextMove, register } from './workload.ts';
+import { World, type Sabotage } from './world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly sabotage?: Sabotage;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violation?: { readonly invariant: Invariant; readonly message: string };
+  readonly trace: readonly string[];
+  readonly hash: string;
+  readonly steps: number;
+  /** Virtual time from the first step to the last. */
+  readonly virtualMs: number;
+}
+
+const second = 1000;
+const minute = 60 * second;
+/** The longest hold of launches is 27 minutes; after it there is one more try. */
+const restLimitMs = 50 * minute;
+const lookEveryMs = 20 * second;
+const quietMs = 10 * minute;
+
+export async function simulate({ seed, sabotage }: SimulationOptions): Promise<SimulationResult> {
+  const world = await World.create(seed, sabotage);
+  const start = world.clock.now();
+  const onUnhandled = (error: unknown): void => world.unhandled(error);
+  process.on('unhandledRejection', onUnhandled);
+  let violation: SimulationResult['violation'];
+  try {
+    await live(world);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    const { invariant, message } = error;
+    violation = { invariant, message };
+    world.trace.add('VIOLATED', `${invariant} (${invariantNames[invariant]}): ${message}`);
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+    await world.close();
+  }
+  return {
+    seed,
+    ...(violation === undefined ? {} : { violation }),
+    trace: world.trace.lines,
+    hash: world.trace.hash(),
+    steps: world.steps,
+    virtualMs: world.clock.now() - start,
+  };
+}
+
+async function live(world: World): Promise<void> {
+  const { random, clock } = world;
+  join(world);
+  const end = clock.now() + int(random, 8, 30) * minute;
+  employ(world, end);
+  harm(world, end);
+  await world.runUntil(end);
+  mend(world);
+  await comeToRest(world);
+  await giveUpWhatCannotRun(world);
+  await comeToRest(world);
+  await stayQuiet(world);
+  await world.database.store.read((tx) => world.ledger.checkDefinitions(tx));
+}
+
+function join(world: World): void {
+  const { random, clock } = world;
+  world.keepControlUp();
+  const count = int(random, 1, 4);
+  for (let n = 0; n < count; n++) {
+    const host = world.addHost();
+    clock.after(int(random, 0, 5 * second), () => world.keepAgentUp(host));
+  }
+}
+
+/** Users call at random moments until `end`. */
+function employ(world: World, end: number): void {
+  const { random, clock, ledger, rows } = world;
+  const own = branch(random);
+  const options = { random: own, ledger, rows, call: world.call.bind(world) };
+  const paceMs = int(own, 5, 40) * second;
+
+  async function act(move: (context: typeof options) => Promise<void>): Promise<void> {
+    await move(options);
+    adoptNewMachines(world);
+    const at = clock.now() + int(own, 500, paceMs);
+    if (at < end) clock.after(at - clock.now(), () => void act(nextMove));
+  }
+
+  for (let n = 1; n <= 3; n++) clock.after(n * second, () => void register(options));
+  clock.after(6 * second, () => void act(nextMove));
+}
+
+/** A machine that was deregistered is joined anew by its owner, after a while. */
+function adoptNewMachines(world: World): void {
+  const { rows, clock, random } = world;
+  for (const host of world.hosts) {
+    const registrations = [...rows.instances.values()].filter(({ machineId }) => machineId === host.machineId);
+    if (registrations.length === 0 || registrations.some(({ status }) => status !== 'INACTIVE')) continue;
+    const next = world.replaceHost(host);
+    world.trace.add('owner', `${host.name} was deregistered and joins anew as ${next.name}`);
+    clock.after(int(random, second, minute), () => world.keepAgentUp(next));
+  }
+}
+
+function harm(world: World, end: number): void {
+  const { random, clock, control, database, network } = world;
+  const own = branch(random);
+  const { names, paceMs } = chooseFaults(own);
+  world.trace.add('faults', names.join(', '));
+  const targets = {
+    clock,
+    random: own,
+    control,
+    database,
+    network,
+    hosts: () => world.hosts,
+    tell: (what: string) => world.trace.add('fault', what),
+    loseJournal: world.loseJournal.bind(world),
+  };
+
+  function next(): void {
+    const at = clock.now() + int(own, second, paceMs);
+    if (at < end) {
+      clock.after(at - clock.now(), () => {
+        strike(targets, names);
+        next();
+      });
+    }
+  }
+
+  clock.after(10 * second, next);
+}
+
+function mend(world: World): void {
+  world.trace.add('faults', 'stop; everything is mended');
+  world.calm = true;
+  world.network.clearUp();
+  world.database.planCrash('before', Infinity);
+  for (const host of world.hosts) {
+    host.forgetPlans();
+    host.engineHangs = false;
+    host.engine.comeBack({ liveRestore: true });
+  }
+  adoptNewMachines(world);
+}
+
+/** Looks now and then until all is well, twice in a row; what is not well at the limit is a violation. */
+async function comeToRest(world: World): Promise<void> {
+  const limit = world.clock.now() + restLimitMs;
+  let well = 0;
+  let problems: Problem[] = [];
+  while (well < 2) {
+    await world.runUntil(world.clock.now() + lookEveryMs);
+    problems = await look(world);
+    well = problems.length === 0 ? well + 1 : 0;
+    const [first] = problems;
+    if (world.clock.now() < limit || first === undefined) continue;
+    const all = problems.map(({ what }) => what).join('; ');
+    throw new Violation(first.invariant, `${restLimitMs / minute} min after the last fault: ${all}`);
+  }
+}
+
+async function look(world: World): Promise<Problem[]> {
+  const { rows, hosts } = world;
+  const { cluster, definitions } = await readContext(world);
+  if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
+  return problemsAtRest({ rows, hosts, cluster, definitions });
+}
+
+function readContext(
+  world: World,
+): Promise<{ cluster: Cluster | undefined; definitions: Map<string, TaskDefinition> }> {
+  const wanted = new Set(
+    [...world.rows.tasks.values(), ...world.rows.services.values()].map((row) => row.taskDefinitionArn),
+  );
+  for (const { deployments } of world.rows.services.values()) {
+    for (const { taskDefinitionArn } of deployments) wanted.add(taskDefinitionArn);
+  }
+  return world.database.store.read(async (tx) => {
+    const definitions = new Map<string, TaskDefinition>();
+    for (const arn of wanted) {
+      const [family = '', revision = ''] = arn.slice(arn.lastIndexOf('/') + 1).split(':');
+      const definition = await tx.taskDefinitions.get(family, Number(revision));
+      if (definition !== undefined) definitions.set(arn, definition);
+    }
+    return { cluster: await tx.clusters.get('default'), definitions };
+  });
+}
+
+/** Users delete what can never become steady; tasks that cannot run end by themselves. */
+async function giveUpWhatCannotRun(world: World): Promise<void> {
+  const { definitions } = await readContext(world);
+  for (const service of world.rows.services.values()) {
+    if (service.status !== 'ACTIVE') continue;
+    const hopeless = service.deployments.some((each) => !isRunnable(each.taskDefinitionArn, { definitions }));
+    const waits = service.deployments.some(({ waiting }) => waiting !== undefined);
+    if (!hopeless && !waits) continue;
+    const { serviceName } = service;
+    world.ledger.deleted(serviceName, await world.call('DeleteService', { service: serviceName, force: true }));
+  }
+}
+
+/** I12: nobody does anything, so nothing is written, neither in the database nor in a journal. */
+async function stayQuiet(world: World): Promise<void> {
+  const before = { commits: world.commits, journals: journalWrites(world) };
+  await world.runUntil(world.clock.now() + quietMs);
+  const after = { commits: world.commits, journals: journalWrites(world) };
+  const problems = await look(world);
+  const [first] = problems;
+  if (first !== undefined) throw new Violation(first.invariant, `at rest, and then ${first.what}`);
+  if (after.commits > before.commits || after.journals > before.journals) {
+    const counts = `${after.commits - before.commits} commits and ${after.journals - before.journals} journal writes`;
+    throw new Violation('I12', `at rest, and yet there were ${counts} in ${quietMs / minute} min`);
+  }
+}
+
+function journalWrites({ hosts }: World): number {
+  return hosts.reduce((sum, { journalWrites: writes }) => sum + writes, 0);
+}
+
+function branch(random: Random): Random {
+  return seededRandom(Math.floor(random.next() * 2 ** 32));
+}

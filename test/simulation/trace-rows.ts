@@ -1,0 +1,50 @@
+/** Changes of rows in words, for the trace. */
+import { arnId } from '#model/arn.ts';
+import type { Service } from '#model/service.ts';
+import type { Task } from '#model/task.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { StepChanges } from './mirror.ts';
+
+export function describeChanges({ tasks, services, instances }: StepChanges): string[] {
+  return [
+    ...tasks.flatMap(({ before, after }) => differing(taskText(before), taskText(after), before ?? after)),
+    ...services.flatMap(({ before, after }) => differing(serviceText(before), serviceText(after), before ?? after)),
+    ...instances.flatMap(({ before, after }) => differing(instanceText(before), instanceText(after), before ?? after)),
+  ];
+}
+
+function differing(before: string, after: string, row: Task | Service | ContainerInstance | undefined): string[] {
+  if (before === after || row === undefined) return [];
+  return [`${nameOf(row)}: ${before || 'new'} => ${after || 'forgotten'}`];
+}
+
+function nameOf(row: Task | Service | ContainerInstance): string {
+  if ('taskArn' in row) return `task ${arnId(row.taskArn).slice(0, 8)} (${row.group})`;
+  if ('serviceName' in row) return `service ${row.serviceName}`;
+  return `instance ${arnId(row.containerInstanceArn).slice(0, 8)} (${row.hostname})`;
+}
+
+function taskText(task: Task | undefined): string {
+  if (task === undefined) return '';
+  const { lastStatus, desiredStatus, healthStatus, stopCode, stoppedReason, containerInstanceArn = '' } = task;
+  const where = arnId(containerInstanceArn).slice(0, 8);
+  const wish = desiredStatus === 'STOPPED' && lastStatus !== 'STOPPED' ? ', to stop' : '';
+  const health = healthStatus === 'UNKNOWN' ? '' : ` ${healthStatus}`;
+  const end = stopCode === undefined ? '' : ` ${stopCode} "${stoppedReason ?? ''}"`;
+  return `${lastStatus}${wish}${health} on ${where}${end}`;
+}
+
+function serviceText(service: Service | undefined): string {
+  if (service === undefined) return '';
+  const deployments = service.deployments.map(
+    ({ id, status, rolloutState, failedTasks, taskDefinitionArn, waiting }) =>
+      `${status} ${id.slice(-4)} ${rolloutState} ${arnId(taskDefinitionArn)}${failedTasks > 0 ? ` failed ${failedTasks}` : ''}${waiting === undefined ? '' : ` waits for ${waiting.reason}`}`,
+  );
+  const { minimumHealthyPercent, maximumPercent } = service.deploymentConfiguration;
+  return `${service.status} ${service.desiredCount} (${minimumHealthyPercent}-${maximumPercent} %) [${deployments.join('; ')}]`;
+}
+
+function instanceText(instance: ContainerInstance | undefined): string {
+  if (instance === undefined) return '';
+  return `${instance.status} ${instance.agentConnected ? 'connected' : 'disconnected'} ${instance.health.status}`;
+}

@@ -1,0 +1,29 @@
+/** A broken promise: the invariant's number as in docs/invariants.md, and what was seen. */
+
+export const invariantNames = {
+  I1: 'a status never goes back, and STOPPED is final',
+  I2: 'a task never changes its host',
+  I3: 'a start never brings a service above its ceiling',
+  I4: 'a replacement never brings a service below its floor',
+  I5: 'a service that is deleted or scaled to zero starts nothing',
+  I6: 'a failed deployment starts nothing',
+  I7: 'no host is promised away twice: CPU, memory and ports',
+  I8: 'what is not where it should be says what it waits for',
+  I10: 'an acknowledged API write survives kill -9',
+  I11: 'a repeated message changes nothing',
+  I12: 'without input everything converges, and writes stop',
+  I13: 'no container without its task, no task without its containers, none twice',
+  crash: 'no daemon dies of an error of its own',
+} as const;
+
+export type Invariant = keyof typeof invariantNames;
+
+export class Violation extends Error {
+  override readonly name = 'Violation';
+  readonly invariant: Invariant;
+
+  constructor(invariant: Invariant, message: string) {
+    super(message);
+    this.invariant = invariant;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The users: a seeded sequence of API calls through the dispatcher. The ledger remembers what was acknowledged, which has to be true ever after
+ * (I10); a call whose answer was lost may or may not have been carried out.
+ */
+import { int, pick, type Random } from '#lib/random.ts';
+import type { CallOutcome } from '#test/support/simulated-control.ts';
+import type { Ledger } from './ledger.ts';
+import type { Rows } from './mirror.ts';
+import { definitionRequest, type ProgramName } from './programs.ts';
+
+export interface WorkloadOptions {
+  readonly random: Random;
+  readonly ledger: Ledger;
+  readonly rows: Rows;
+  call(operation: string, body: object): Promise<CallOutcome>;
+}
+
+type Move = (options: WorkloadOptions) => Promise<void>;
+
+const families = ['web', 'api', 'worker', 'cron'] as const;
+const serviceNames = ['front', 'back', 'jobs', 'edge', 'cache'] as const;
+
+const programWeights: readonly (readonly [ProgramName, number])[] = [
+  ['serves', 8],
+  ['leaves', 4],
+  ['flaky', 4],
+  ['checked', 3],
+  ['stubborn', 2],
+  ['brief', 2],
+  ['crashes', 2],
+  ['missing', 1],
+  ['greedy', 1],
+  ['sick', 1],
+  ['unstartable', 1],
+];
+
+const moves: readonly (readonly [Move, number])[] = [
+  [register, 4],
+  [createService, 5],
+  [updateService, 6],
+  [scale, 5],
+  [deleteService, 1],
+  [runTask, 4],
+  [startTask, 1],
+  [stopTask, 3],
+  [drain, 2],
+  [activate, 3],
+  [deregisterDefinition, 1],
+  [deregisterInstance, 0.3],
+];
+
+export async function nextMove(options: WorkloadOptions): Promise<void> {
+  await weighted(options.random, moves)(options);
+}
+
+export async function register({ random, ledger, call }: WorkloadOptions): Promise<void> {
+  const family = pick(random, families);
+  const body = definitionRequest({
+    family,
+    program: weighted(random, programWeights),
+    sidecar: int(random, 1, 4) === 1,
+    memory: pick(random, [64, 128, 256, 512]),
+    ...(int(random, 1, 5) === 1 ? { hostPort: int(random, 8080, 8082) } : {}),
+  });
+  ledger.registered(await call('RegisterTaskDefinition', body));
+}
+
+async function createService(options: WorkloadOptions): Promise<void> {
+  const { random, ledger, call } = options;
+  const taskDefinition = ledger.someDefinition(random);
+  if (taskDefinition === undefined) return register(options);
+  const serviceName = pick(random, serviceNames);
+  const daemon = int(random, 1, 8) === 1;
+  const desiredCount = int(random, 0, 5);
+  const body = {
+    serviceName,
+    taskDefinition,
+    ...(daemon ? { schedulingStrategy: 'DAEMON' } : { desiredCount }),
+    ...(daemon ? {} : { deploymentConfiguration: deploymentConfiguration(random) }),
+    ...(!daemon && int(random, 1, 3) === 1 ? { placementStrategy: [{ type: 'spread', field: 'instanceId' }] } : {}),
+  };
+  ledger.created(serviceName, body, await call('CreateService', body));
+}
+
+async function updateService(options: WorkloadOptions): Promise<void> {
+  const { random, ledger, call } = options;
+  const service = ledger.someService(random);
+  const taskDefinition = ledger.someDefinition(random);
+  if (service === undefined || taskDefinition === undefined) return createService(options);
+  const body = {
+    service,
+    ...(int(random, 1, 4) === 1 ? { forceNewDeployment: true } : { taskDefinition }),
+    ...(int(random, 1, 4) === 1 && !ledger.isDaemon(service) ? { desiredCount: int(random, 0, 6) } : {}),
+    ...(int(random, 1, 5) === 1 && !ledger.isDaemon(service)
+      ? { deploymentConfiguration: deploymentConfiguration(random) }
+      : {}),
+  };
+  ledger.updated(service, body, await call('UpdateService', body));
+}
+
+async function scale(options: WorkloadOptions): Promise<void> {
+  const { random, ledger, call } = options;
+  const service = ledger.someService(random);
+  if (service === undefined || ledger.isDaemon(service)) return createService(options);
+  const body = { service, desiredCount: int(random, 0, 6) };
+  ledger.updated(service, body, await call('UpdateService', body));
+}
+
+async function deleteService({ random, ledger, call }: WorkloadOptions): Promise<void> {
+  const service = ledger.someService(random);
+  if (service !== undefined) ledger.deleted(service, await call('DeleteService', { service, force: true }));
+}
+
+async function runTask(options: WorkloadOptions): Promise<void> {
+  const { random, ledger, call } = options;
+  const taskDefinition = ledger.someDefinition(random);
+  if (taskDefinition === undefined) return register(options);
+  ledger.ran(await call('RunTask', { taskDefinition, count: int(random, 1, 3) }));
+}
+
+async function startTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
+  const taskDefinition = ledger.someDefinition(random);
+  const instances = [...rows.instances.keys()];
+  if (taskDefinition === undefined || instances.length === 0) return;
+  ledger.ran(await call('StartTask', { taskDefinition, containerInstances: [pick(random, instances)] }));
+}
+
+async function stopTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
+  const live = [...rows.tasks.values()].filter((task) => task.lastStatus !== 'STOPPED');
+  if (live.length === 0) return;
+  const { taskArn } = pick(random, live);
+  ledger.stopped(taskArn, await call('StopTask', { task: taskArn, reason: 'a user said so' }));
+}
+
+async function drain({ random, rows, call }: WorkloadOptions): Promise<void> {
+  const active = [...rows.instances.values()].filter(({ status }) => status === 'ACTIVE');
+  if (active.length < 2) return;
+  await setStatus(call, pick(random, active).containerInstanceArn, 'DRAINING');
+}
+
+async function activate({ random, rows, call }: WorkloadOptions): Promise<void> {
+  const draining = [...rows.instances.values()].filter(({ status }) => status === 'DRAINING');
+  if (draining.length > 0) await setStatus(call, pick(random, draining).containerInstanceArn, 'ACTIVE');
+}
+
+async function setStatus(call: WorkloadOptions['call'], containerInstance: string, status: string): Promise<void> {
+  await call('UpdateContainerInstancesState', { containerInstances: [containerInstance], status });
+}
+
+async function deregisterDefinition({ random, ledger, call }: WorkloadOptions): Promise<void> {
+  const taskDefinition = ledger.someDefinition(random);
+  if (taskDefinition === undefined || ledger.definitionCount() < 4) return;
+  ledger.deregistered(taskDefinition, await call('DeregisterTaskDefinition', { taskDefinition }));
+}
+
+async function deregisterInstance({ random, rows, call }: WorkloadOptions): Promise<void> {
+  const known = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
+  if (known.length < 2) return;
+  const { containerInstanceArn } = pick(random, known);
+  await call('DeregisterContainerInstance', { containerInstance: containerInstanceArn, force: true });
+}
+
+function deploymentConfiguration(random: Random): object {
+  const [minimumHealthyPercent, maximumPercent] = pick(random, [
+    [100, 200],
+    [50, 150],
+    [0, 100],
+    [50, 100],
+    [66, 133],
+  ]);
+  const breaker = int(random, 1, 3) === 1;
+  return {
+    minimumHealthyPercent,
+    maximumPercent,
+    ...(breaker ? { deploymentCircuitBreaker: { enable: true, rollback: int(random, 0, 1) === 1 } } : {}),
+  };
+}
+
+export function weighted<T>(random: Random, choices: readonly (readonly [T, number])[]): T {
+  let left = random.next() * choices.reduce((sum, [, weight]) => sum + weight, 0);
+  for (const [choice, weight] of choices) {
+    left -= weight;
+    if (left < 0) return choice;
+  }
+  return pick(random, choices)[0];
+}
