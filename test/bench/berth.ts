@@ -14,7 +14,8 @@ import {
 import { systemClock } from '#lib/clock.ts';
 import type { Cell } from '#test/support/processes.ts';
 
-const pollMs = 2;
+/** As often as a quick client looks; oftener would load the two daemons with nothing but looks. */
+const pollMs = 10;
 const waitMs = 120_000;
 const family = 'bench';
 

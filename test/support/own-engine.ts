@@ -3,7 +3,7 @@
  * machine's engine stays as it is. Needs root, `dockerd` and `ip`. Invariant: `close` leaves no process, mount, namespace or file.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,20 +29,14 @@ export async function startOwnEngine(name: string, flags: readonly string[] = []
   const socket = join(folder, 'docker.sock');
   await execute('ip', ['netns', 'add', namespace]);
   await execute('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
+  const data = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')];
+  const place = ['--pidfile', join(folder, 'docker.pid'), '-H', `unix://${socket}`, '--bip', '172.31.240.1/24'];
   // nsenter, not `ip netns exec`: the latter mounts a /sys without cgroups.
-  const paths = [
-    '--data-root',
-    join(folder, 'data'),
-    '--exec-root',
-    join(folder, 'exec'),
-    '--pidfile',
-    join(folder, 'docker.pid'),
-  ];
-  const network = ['-H', `unix://${socket}`, '--bip', '172.31.240.1/24', '--log-level', 'error'];
-  // nsenter, not `ip netns exec`: the latter mounts a /sys without cgroups.
-  const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, 'dockerd', ...paths, ...network, ...flags], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const log = await open(join(folder, 'dockerd.log'), 'a');
+  const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, 'dockerd', ...data, ...place, ...flags], {
+    stdio: ['ignore', log.fd, log.fd],
   });
+  await log.close();
   const engine = {
     socket,
     host: `unix://${socket}`,
@@ -52,9 +46,12 @@ export async function startOwnEngine(name: string, flags: readonly string[] = []
   try {
     await deadline(systemClock, startTimeoutMs, 'the start of dockerd', untilAnswers(socket, child));
     return engine;
-  } catch (error) {
+  } catch (cause) {
+    const words = await readFile(join(folder, 'dockerd.log'), 'utf8');
     await engine.close();
-    throw error;
+    throw new Error(`dockerd does not answer; the end of its log:\n${words.split('\n').slice(-10).join('\n')}`, {
+      cause,
+    });
   }
 }
 
