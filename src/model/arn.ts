@@ -59,14 +59,6 @@ export function taskDefinitionArn(realm: Realm, family: string, revision: number
   return ecsArn(realm, `task-definition/${family}:${revision}`);
 }
 
-export function serviceDeploymentArn(realm: Realm, cluster: string, service: string, id: string): string {
-  return ecsArn(realm, `service-deployment/${cluster}/${service}/${id}`);
-}
-
-export function serviceRevisionArn(realm: Realm, cluster: string, service: string, id: string): string {
-  return ecsArn(realm, `service-revision/${cluster}/${service}/${id}`);
-}
-
 /** The last path segment: a task's id, an instance's id, a cluster's or a service's name. */
 export function arnId(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);

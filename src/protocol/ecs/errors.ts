@@ -182,10 +182,6 @@ export function attributeLimitExceeded(limit: number): EcsError {
   );
 }
 
-export function limitExceeded(message: string): EcsError {
-  return new EcsError('LimitExceededException', message);
-}
-
 /** A client token used again with other input; `resourceIds` are what its first use made. */
 export function clientTokenReused(resourceIds: readonly string[]): EcsError {
   return new EcsError(
@@ -193,10 +189,6 @@ export function clientTokenReused(resourceIds: readonly string[]): EcsError {
     'The request was already made with this clientToken, but with different parameters.',
     { details: { resourceIds } },
   );
-}
-
-export function accessDenied(message: string): EcsError {
-  return new EcsError('AccessDeniedException', message);
 }
 
 export function unsupportedFeature(message: string): EcsError {
