@@ -6,6 +6,7 @@ import { openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ECSClient } from '@aws-sdk/client-ecs';
+import { daemonEnvironment, daemonFlags } from '#cli/dev/daemon.ts';
 import { deadline, systemClock } from '#lib/clock.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -46,8 +47,8 @@ export async function freePort(): Promise<number> {
 
 export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, ['--max-semi-space-size=2', join(root, 'dist/main.js'), name], {
-    env: { ...process.env, ...environment },
+  const child = spawn(process.execPath, [...daemonFlags, join(root, 'dist/main.js'), name], {
+    env: { ...process.env, ...environment, ...daemonEnvironment },
     stdio: ['ignore', log, log],
   });
   const ended = new Promise<number | null>((done) => child.once('exit', done));

@@ -8,8 +8,13 @@ import { isDaemonAlive, type DaemonName } from './state.ts';
 
 const pollIntervalMs = 50;
 
-/** Most of what a daemon allocates is dead at once: a small young generation keeps its memory small and costs nothing that can be measured. */
-const memoryFlags = ['--max-semi-space-size=2'];
+/**
+ * Node for a small resident size, as in bin/berth: most of what a daemon allocates is dead at once, so a small young generation is enough, and code
+ * that rarely runs need not be kept compiled for speed.
+ */
+export const daemonFlags: readonly string[] = ['--max-semi-space-size=1', '--optimize-for-size'];
+/** One heap of the C library for all threads instead of one for each. */
+export const daemonEnvironment: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: '1' };
 
 export interface DaemonOptions {
   name: DaemonName;
@@ -26,9 +31,9 @@ export function logFileOf(home: string, name: DaemonName): string {
 export async function startDaemon(options: DaemonOptions): Promise<number> {
   const log = await open(logFileOf(options.home, options.name), 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [...memoryFlags, join(options.root, 'dist/main.js'), options.name], {
+    const child = spawn(process.execPath, [...daemonFlags, join(options.root, 'dist/main.js'), options.name], {
       cwd: options.home,
-      env: options.environment,
+      env: { ...options.environment, ...daemonEnvironment },
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
