@@ -138,16 +138,17 @@ function startPrimary(draft: Draft): number {
 }
 
 /**
- * Stops what is to go although nothing replaces it yet. UNHEALTHY tasks hold up no floor but may still serve a little: they go one by
+ * Stops what is to go although nothing replaces it yet, but nothing that would be started again at once to hold up the floor. UNHEALTHY tasks hold up no floor but may still serve a little: they go one by
  * one, each when the replacement of the one before runs.
  */
 function makeRoom(draft: Draft, count: number): number {
-  const { input, census } = draft;
+  const { input, census, floor } = draft;
   if (count <= 0) return 0;
-  const stopped = stopOutgoingWhere(draft, count, (task) => isStanding(task, input) || !isRunning(task));
+  const spare = countHealthy(census.own, input) + keeping(census, input).length - floor;
+  const stopped = stopOutgoingWhere(draft, Math.min(count, spare), (task) => isKeeping(task, input));
   const oneByOne = census.own.every((task) => isRunning(task)) && census.leaving.length === 0;
   if (stopped > 0 || !oneByOne) return stopped;
-  return stopOutgoingWhere(draft, 1, (task) => !isStanding(task, input));
+  return stopOutgoingWhere(draft, 1, (task) => !isKeeping(task, input));
 }
 
 function stopOutgoingWhere(draft: Draft, count: number, eligible: (task: Task) => boolean): number {
@@ -161,7 +162,7 @@ function stopOutgoingWhere(draft: Draft, count: number, eligible: (task: Task) =
 
 /**
  * Something of an older deployment died before its replacement was ready: the same revision takes its place, as far as the floor wants it,
- * or up to the desired count when the PRIMARY has failed and starts nothing.
+ * or up to the desired count when the PRIMARY has failed and starts nothing; but never more than it had been asked for.
  */
 function startReplacementsOfOld(draft: Draft): void {
   const { input, census, floor, desired } = draft;
@@ -170,9 +171,18 @@ function startReplacementsOfOld(draft: Draft): void {
   if (survivor === undefined || !mayLaunch(survivor, now) || snapshot.unplaced.has(survivor.id)) return;
   const failed = primary.rolloutState === 'FAILED';
   const serving = failed ? census.own.filter((task) => isRunning(task)).length : countHealthy(census.own, input);
-  const keeping = census.outgoing.filter((task) => !isRunning(task) || isStanding(task, input)).length;
-  const wanted = (failed ? desired : floor) - serving - keeping;
-  start(draft, survivor.id, Math.min(wanted, room(draft)));
+  const wanted = (failed ? desired : floor) - serving - keeping(census, input).length;
+  const left = census.outgoing.filter(({ deploymentId }) => deploymentId === survivor.id).length;
+  start(draft, survivor.id, Math.min(wanted, survivor.desiredCount - left, room(draft)));
+}
+
+/** Of what is to go, what holds up the floor until then, or will when it has started. */
+function keeping({ outgoing }: Census, input: PlanInput): Task[] {
+  return outgoing.filter((task) => isKeeping(task, input));
+}
+
+function isKeeping(task: Task, input: PlanInput): boolean {
+  return !isRunning(task) || isStanding(task, input);
 }
 
 function room({ census, starts, ceiling }: Draft): number {

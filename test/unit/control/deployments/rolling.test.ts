@@ -203,6 +203,32 @@ describe('an UNHEALTHY task', () => {
   });
 });
 
+describe('a rollout that finds no place', () => {
+  it('does not stop what it started again to hold up the floor', () => {
+    const world = ServiceWorld.steady(percents(100, 200));
+    world.deploy(2);
+    world.capacity = 3;
+    const [lost] = world.alive();
+    if (lost !== undefined) world.end(lost);
+    world.look();
+    expect(world.pending()).toHaveLength(1);
+    expect(world.look().changed).toBe(false);
+    world.runEverything();
+    expect(world.alive()).toHaveLength(3);
+  });
+
+  it('starts no more of an older revision than were asked of it', () => {
+    const world = new ServiceWorld(percents(100, 200, 0));
+    world.runEverything();
+    const old = world.primary;
+    world.change({ desiredCount: 3 });
+    world.deploy(2);
+    world.look();
+    expect(world.alive()).toHaveLength(3);
+    expect(world.alive(old)).toEqual([]);
+  });
+});
+
 describe('a DRAINING instance', () => {
   it('loses its RUNNING tasks when others have taken their place', () => {
     const world = ServiceWorld.steady(percents(100, 200));
