@@ -4,7 +4,7 @@
  */
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { messageOf } from '#lib/errors.ts';
-import { EngineError } from '../engine/container-engine.ts';
+import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
 import { containerNamed, isStopping, type AgentTask } from '../tasks/agent-task.ts';
 import { containerSpec, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
 import type { TaskFact } from '../tasks/facts.ts';
@@ -29,8 +29,9 @@ const done: Outcome = { kind: 'done' };
 /** ecs-agent's: 5 attempts, 1 s to 5 s. */
 const stopAttempts = 5;
 const stopBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 5000, factor: 1.3, jitter: 0.2 };
-/** A start that was given up may still happen; this is how long the container then has to end. */
+/** A start that was given up, or that failed inside the engine, may still happen; this is how long the container then has to end. */
 const abandonedStopSeconds = 5;
+const mayHaveStarted: readonly EngineErrorKind[] = ['timeout', 'internal'];
 
 export function createExecutors(
   dependencies: RunnerDependencies,
@@ -104,7 +105,7 @@ export function createExecutors(
     try {
       await engine.start(engineName(container), { signal });
     } catch (error) {
-      if (error instanceof EngineError && error.kind === 'timeout') await stopAbandoned(container);
+      if (error instanceof EngineError && mayHaveStarted.includes(error.kind)) await stopAbandoned(container);
       if (error instanceof EngineError && error.kind === 'not-found') {
         await look(container);
         return done;

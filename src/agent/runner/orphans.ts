@@ -18,10 +18,11 @@ export interface OrphanSweepOptions {
   signal: AbortSignal;
 }
 
-/** Rejects when the engine could not be asked; a container that cannot be removed is only logged. */
-export async function removeOrphans(options: OrphanSweepOptions): Promise<void> {
+/** Rejects when the engine could not be asked; a container that cannot be removed is logged. Resolves to how many are left. */
+export async function removeOrphans(options: OrphanSweepOptions): Promise<number> {
   const { engine, machineId, stopTimeoutSeconds, isKnown, logger, signal } = options;
   const containers = await engine.list({ [machineLabel]: machineId }, { signal });
+  let left = 0;
   for (const { id, name, labels } of containers) {
     const taskArn = labels[taskArnLabel];
     if (taskArn === undefined || isKnown(taskArn)) continue;
@@ -33,7 +34,9 @@ export async function removeOrphans(options: OrphanSweepOptions): Promise<void> 
       await engine.stop(id, { timeoutSeconds: stopTimeoutSeconds, signal });
       await engine.remove(id, { signal });
     } catch (error) {
+      left += 1;
       logger.warn({ container: name, reason: messageOf(error) }, 'an unknown container could not be removed');
     }
   }
+  return left;
 }

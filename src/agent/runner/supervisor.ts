@@ -162,9 +162,20 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function sweepOrphans(): void {
+    background.spawn('remove unknown containers', sweepUntilDone());
+  }
+
+  /** Nobody says again what belongs here as long as the session stands, so a sweep that was not carried out is repeated. */
+  async function sweepUntilDone(): Promise<void> {
     const isKnown = (taskArn: string): boolean => runners.has(taskArn);
     const sweep = { engine, machineId, isKnown, logger, stopTimeoutSeconds: settings.defaultStopTimeout };
-    background.spawn('remove unknown containers', removeOrphans({ ...sweep, signal: ending.signal }));
+    try {
+      if ((await removeOrphans({ ...sweep, signal: ending.signal })) === 0) return;
+    } catch (error) {
+      if (ending.signal.aborted) return;
+      logger.warn({ error }, 'the engine could not be asked for unknown containers; it is asked again');
+    }
+    if (!ending.signal.aborted) expectOrphans();
   }
 
   return {

@@ -342,10 +342,21 @@ describe('cleaning up', () => {
     await created;
     await world.clock.advance(20 * 60_000);
     expect(world.engine.containers()).toHaveLength(2);
+    world.engine.failNext('list', { kind: 'unreachable' });
+    world.engine.failNext('remove', { kind: 'internal' });
     world.journal.compareStateChanges([]);
-    await world.clock.advance(120_000);
+    await world.clock.advance(180_000);
+    expect(world.engine.containers().map(({ name }) => name)).toContain('lost');
+    await world.clock.advance(60_000);
     expect(world.engine.containers().map(({ name }) => name)).not.toContain('lost');
     expect(world.engine.containers()).toHaveLength(1);
+  });
+
+  it('leaves nothing running that the engine started and called a failure', async () => {
+    world.start();
+    world.engine.failNext('start', { kind: 'internal', afterEffect: true });
+    await world.until(world.assign(1, one()), 'STOPPED');
+    expect(world.engine.containers().map(({ state }) => state)).toEqual(['exited']);
   });
 });
 
