@@ -101,18 +101,21 @@ function stopWhatIsReplaced(draft: Draft): void {
   stopOutgoing(draft, census.outgoing.length - stillNeeded);
 }
 
-/** Stops up to `count` of what is to go, in order, without going below the floor. Answers how many. */
+/**
+ * Stops up to `count` of what is to go, in order, without going below the floor, and nothing that would be started again at once. Answers how many.
+ */
 function stopOutgoing(draft: Draft, count: number): number {
   const { input, census, floor } = draft;
   let budget =
     countHealthy(census.own, input) + census.outgoing.filter((task) => isStanding(task, input)).length - floor;
+  let spare = spareToGo(draft);
   const victims: Task[] = [];
   for (const task of outgoingOrder(census.outgoing, input)) {
     if (victims.length >= count) break;
-    if (isStanding(task, input)) {
-      if (budget <= 0) continue;
-      budget -= 1;
-    }
+    const [standing, keeping] = [isStanding(task, input), isKeeping(task, input)];
+    if ((standing && budget <= 0) || (keeping && spare <= 0)) continue;
+    if (standing) budget -= 1;
+    if (keeping) spare -= 1;
     victims.push(task);
   }
   stop(draft, victims);
@@ -138,14 +141,13 @@ function startPrimary(draft: Draft): number {
 }
 
 /**
- * Stops what is to go although nothing replaces it yet, but nothing that would be started again at once to hold up the floor. UNHEALTHY tasks hold up no floor but may still serve a little: they go one by
+ * Stops what is to go although nothing replaces it yet. UNHEALTHY tasks hold up no floor but may still serve a little: they go one by
  * one, each when the replacement of the one before runs.
  */
 function makeRoom(draft: Draft, count: number): number {
-  const { input, census, floor } = draft;
+  const { input, census } = draft;
   if (count <= 0) return 0;
-  const spare = countHealthy(census.own, input) + keeping(census, input).length - floor;
-  const stopped = stopOutgoingWhere(draft, Math.min(count, spare), (task) => isKeeping(task, input));
+  const stopped = stopOutgoingWhere(draft, count, (task) => isKeeping(task, input));
   const oneByOne = census.own.every((task) => isRunning(task)) && census.leaving.length === 0;
   if (stopped > 0 || !oneByOne) return stopped;
   return stopOutgoingWhere(draft, 1, (task) => !isKeeping(task, input));
@@ -165,22 +167,22 @@ function stopOutgoingWhere(draft: Draft, count: number, eligible: (task: Task) =
  * or up to the desired count when the PRIMARY has failed and starts nothing; but never more than it had been asked for.
  */
 function startReplacementsOfOld(draft: Draft): void {
-  const { input, census, floor, desired } = draft;
-  const { snapshot, primary, older, now } = input;
+  const { input, census } = draft;
+  const { snapshot, older, now } = input;
   const survivor = lastCompleted(older);
   if (survivor === undefined || !mayLaunch(survivor, now) || snapshot.unplaced.has(survivor.id)) return;
-  const failed = primary.rolloutState === 'FAILED';
-  const serving = failed ? census.own.filter((task) => isRunning(task)).length : countHealthy(census.own, input);
-  const wanted = (failed ? desired : floor) - serving - keeping(census, input).length;
   const left = census.outgoing.filter(({ deploymentId }) => deploymentId === survivor.id).length;
-  start(draft, survivor.id, Math.min(wanted, survivor.desiredCount - left, room(draft)));
+  start(draft, survivor.id, Math.min(-spareToGo(draft), survivor.desiredCount - left, room(draft)));
+}
+
+/** How many of what is to go are more than the floor wants, or than the desired count when the PRIMARY has failed; negative when too few are left. */
+function spareToGo({ input, census, floor, desired }: Draft): number {
+  const kept = census.outgoing.filter((task) => isKeeping(task, input)).length;
+  if (input.primary.rolloutState !== 'FAILED') return countHealthy(census.own, input) + kept - floor;
+  return census.own.filter((task) => isRunning(task)).length + kept - desired;
 }
 
 /** Of what is to go, what holds up the floor until then, or will when it has started. */
-function keeping({ outgoing }: Census, input: PlanInput): Task[] {
-  return outgoing.filter((task) => isKeeping(task, input));
-}
-
 function isKeeping(task: Task, input: PlanInput): boolean {
   return !isRunning(task) || isStanding(task, input);
 }

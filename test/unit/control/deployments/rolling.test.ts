@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decideService } from '#control/deployments/decide-service.ts';
 import { rolloutLimits } from '#control/deployments/limits.ts';
 import { aService } from '#test/support/builders/a-service.ts';
+import { aTask } from '#test/support/builders/a-task.ts';
 import { ServiceWorld } from './service-world.ts';
 
 function percents(minimumHealthyPercent: number, maximumPercent: number, desiredCount = 3) {
@@ -213,6 +214,25 @@ describe('a rollout that finds no place', () => {
     const unplaced = new Map([[world.primary.id, { count: 3, explanation: 'too large', forWantOfRoom: true }]]);
     const { actions } = decideService(world.snapshot(unplaced), world.now);
     expect(actions.filter(({ kind }) => kind === 'stopTasks' || kind === 'startTasks')).toEqual([]);
+  });
+
+  it('does not stop it either beside an older task that is UNHEALTHY', () => {
+    const world = ServiceWorld.steady(percents(100, 200));
+    const [sick] = world.alive();
+    world.deploy(2);
+    if (sick !== undefined) world.changeTask(sick, { healthStatus: 'UNHEALTHY' });
+    const again = {
+      ...sick,
+      taskArn: `${sick?.taskArn}-again`,
+      lastStatus: 'PENDING',
+      healthStatus: 'UNKNOWN',
+    } as const;
+    world.tasks.set(again.taskArn, aTask(again));
+    const unplaced = new Map([[world.primary.id, { count: 3, explanation: 'too large', forWantOfRoom: true }]]);
+    const stopped = decideService(world.snapshot(unplaced), world.now).actions.flatMap((action) =>
+      action.kind === 'stopTasks' ? action.taskArns : [],
+    );
+    expect(stopped).not.toContain(again.taskArn);
   });
 
   it('starts no more of an older revision than were asked of it', () => {
