@@ -31,6 +31,8 @@ const minute = 60 * second;
 /** The longest hold of launches is 27 minutes; after it there is one more try. */
 const restLimitMs = 50 * minute;
 const lookEveryMs = 20 * second;
+/** What is left of ended tasks is cleaned up in this time, and that is written down. */
+const remainsMs = 8 * minute;
 const quietMs = 10 * minute;
 
 export async function simulate({ seed, sabotage }: SimulationOptions): Promise<SimulationResult> {
@@ -215,6 +217,7 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
 
 /** I12: nobody does anything, so nothing is written, neither in the database nor in a journal. */
 async function stayQuiet(world: World): Promise<void> {
+  await world.runUntil(world.clock.now() + remainsMs);
   const before = { commits: world.commits, journals: journalWrites(world) };
   await world.runUntil(world.clock.now() + quietMs);
   const after = { commits: world.commits, journals: journalWrites(world) };

@@ -93,6 +93,11 @@ export class SimulatedHost {
     return this.process === undefined ? undefined : this.#agent;
   }
 
+  /** By the machine's own clock, which may be wrong. */
+  now(): number {
+    return this.#hostClock.now();
+  }
+
   start(): void {
     if (this.process !== undefined) return;
     this.starts += 1;
@@ -191,6 +196,8 @@ export class SimulatedHost {
       ping: (...args) => ask(() => engine.ping(...args)),
       describe: (...args) => ask(() => engine.describe(...args)),
       inspectImage: (...args) => ask(() => engine.inspectImage(...args)),
+      listImages: (...args) => ask(() => engine.listImages(...args)),
+      removeImage: (...args) => ask(() => engine.removeImage(...args)),
       pull: (...args) => ask(() => engine.pull(...args)),
       create: (...args) => ask(() => engine.create(...args)),
       start: (...args) => ask(() => engine.start(...args)),

@@ -31,6 +31,9 @@ export interface RestView {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
 }
 
+/** Twice as long as the agents of the simulation keep what is left of an ended task. */
+const remainsMs = 2 * 180_000;
+
 /** Everything that is not as it should be at rest; empty when all is well. */
 export function problemsAtRest(view: RestView): Problem[] {
   const { rows, hosts } = view;
@@ -57,9 +60,12 @@ function machineProblems(host: SimulatedHost, { rows }: RestView): Problem[] {
   else if (instance.health.status !== 'OK') {
     problems.push({ invariant: 'I12', what: `${host.name} is ${instance.health.status}: ${instance.health.reason}` });
   }
-  for (const { labels, name, state } of host.engine.containers()) {
+  for (const { labels, name, state, finishedAt, createdAt } of host.engine.containers()) {
     const task = rows.tasks.get(labels[taskArnLabel] ?? '');
     if (task !== undefined && !hasStopped(task)) continue;
+    // What is left of an ended task is kept for a while by design.
+    const endedAgoMs = host.now() - (finishedAt ?? createdAt);
+    if (state !== 'running' && endedAgoMs < remainsMs) continue;
     const of = task === undefined ? 'a task that control does not know' : 'a STOPPED task';
     problems.push({ invariant: 'I13', what: `${name} (${state}) on ${host.name} is of ${of}` });
   }

@@ -58,10 +58,10 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
       after !== undefined &&
       before.deploymentId !== primary?.id &&
       before.lastStatus === 'RUNNING' &&
-      before.healthStatus !== 'UNHEALTHY' &&
       before.desiredStatus === 'RUNNING' &&
       after.desiredStatus === 'STOPPED' &&
       after.lastStatus !== 'STOPPED' &&
+      after.healthStatus !== 'UNHEALTHY' &&
       after.stopCode === 'ServiceSchedulerInitiated',
   );
   if (replaced.length === 0) return;
