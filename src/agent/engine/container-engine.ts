@@ -13,6 +13,8 @@ export type EngineErrorKind =
   | 'image-not-found'
   | 'name-conflict'
   | 'port-conflict'
+  /** Another network has these addresses. */
+  | 'address-conflict'
   /** Something else still uses what was to be removed. */
   | 'in-use'
   | 'invalid'

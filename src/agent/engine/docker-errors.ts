@@ -40,7 +40,8 @@ const callRules: readonly Rule[] = [
   [/no space left on device|disk quota exceeded/i, 'disk-full'],
   [/no such image/i, 'image-not-found'],
   [/port is already allocated|address already in use|ports are not available/i, 'port-conflict'],
-  [/name .* is already in use/i, 'name-conflict'],
+  [/name .* is already in use|network with name .* already exists/i, 'name-conflict'],
+  [/pool overlaps with other one/i, 'address-conflict'],
   [/volume is in use|is being used by/i, 'in-use'],
 ];
 

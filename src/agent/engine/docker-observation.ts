@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import { parseIsoTime } from '#lib/iso-time.ts';
 import type { HealthStatus, NetworkBinding } from '#model/task.ts';
-import type { ContainerObservation } from '../tasks/container-spec.ts';
+import type { ContainerObservation, NetworkAddress } from '../tasks/container-spec.ts';
 
 type Inspection = Docker.ContainerInspectInfo;
 
@@ -27,6 +27,7 @@ export function observationOf(inspection: Inspection): ContainerObservation {
   const startedAt = momentOf(state.StartedAt);
   const finishedAt = known === 'exited' || known === 'dead' ? endOf(momentOf(state.FinishedAt), startedAt) : undefined;
   const failedToStart = known === 'created' && state.Error !== '';
+  const addresses = addressesOf(inspection.NetworkSettings.Networks ?? {});
   return {
     id: inspection.Id,
     name: inspection.Name.replace(/^\//, ''),
@@ -42,9 +43,25 @@ export function observationOf(inspection: Inspection): ContainerObservation {
     ...(startedAt !== undefined && { startedAt }),
     ...(finishedAt !== undefined && { finishedAt }),
   };
+    ...(addresses.length > 0 && { addresses }),
 }
 
 /** The engine notes the start of a container that ends at once a little later than its end. */
+/** The engine writes empty texts for a network that gives no address. */
+function addressesOf(networks: Inspection['NetworkSettings']['Networks']): NetworkAddress[] {
+  return Object.entries(networks).flatMap(([network, { IPAddress, IPPrefixLen, Gateway, MacAddress }]) =>
+    IPAddress === ''
+      ? []
+      : {
+          network,
+          ipv4Address: IPAddress,
+          prefixLength: IPPrefixLen,
+          macAddress: MacAddress,
+          ...(Gateway !== '' && { gateway: Gateway }),
+        },
+  );
+}
+
 function endOf(finishedAt: number | undefined, startedAt: number | undefined): number | undefined {
   return finishedAt === undefined ? undefined : Math.max(finishedAt, startedAt ?? 0);
 }

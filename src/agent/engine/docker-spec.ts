@@ -1,6 +1,6 @@
 /** Our words to the engine's: a ContainerSpec as the body of a create request. Pure. */
 import type Docker from 'dockerode';
-import type { ContainerSpec, HealthCheckSpec, Mount } from '../tasks/container-spec.ts';
+import type { ContainerSpec, HealthCheckSpec, IpcNamespace, Mount, NetworkChoice } from '../tasks/container-spec.ts';
 
 export type CreateBody = Omit<Docker.ContainerCreateOptions, 'name' | 'platform' | 'abortSignal'>;
 
@@ -26,7 +26,7 @@ export function createBody(spec: ContainerSpec): CreateBody {
 
 function hostConfig(spec: ContainerSpec): Docker.HostConfig {
   return {
-    NetworkMode: spec.network,
+    NetworkMode: modeOf(spec.network),
     // The agent alone decides what runs again.
     RestartPolicy: { Name: 'no' },
     CpuShares: spec.cpuShares,
@@ -48,6 +48,8 @@ function hostConfig(spec: ContainerSpec): Docker.HostConfig {
       CgroupPermissions: permissions,
     })),
     ...mounts(spec.mounts),
+    ...(spec.pid !== undefined && { PidMode: modeOf(spec.pid) }),
+    ...(spec.ipc !== undefined && { IpcMode: modeOf(spec.ipc) }),
     ...(spec.network === 'bridge' && { PortBindings: portBindings(spec) }),
     ...(spec.memoryBytes !== undefined && { Memory: spec.memoryBytes }),
     ...(spec.memoryReservationBytes !== undefined && { MemoryReservation: spec.memoryReservationBytes }),
@@ -58,6 +60,12 @@ function hostConfig(spec: ContainerSpec): Docker.HostConfig {
     ...(spec.init && { Init: true }),
     ...(spec.logDriver !== undefined && { LogConfig: { Type: spec.logDriver, Config: { ...spec.logOptions } } }),
   };
+}
+
+/** One word, or `container:<name>`. */
+function modeOf(choice: NetworkChoice | IpcNamespace): string {
+  if (typeof choice === 'string') return choice;
+  return 'container' in choice ? `container:${choice.container}` : choice.network;
 }
 
 function healthcheck(check: HealthCheckSpec | 'none'): Docker.HealthConfig {

@@ -17,6 +17,7 @@ export interface DockerTimeouts {
   /** Until an event or log stream stands. */
   streamOpenMs: number;
   importMs: number;
+  networkMs: number;
   /** A whole pull. */
   pullMs: number;
   pullFirstByteMs: number;
@@ -40,4 +41,5 @@ export const defaultTimeouts: Readonly<DockerTimeouts> = {
   pullMs: 120 * minute,
   pullFirstByteMs: 5 * minute,
   pullInactivityMs: minute,
+  networkMs: minute,
 };

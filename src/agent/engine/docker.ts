@@ -11,11 +11,14 @@ import { engineErrorOf, hasStatus, pullErrorOf } from './docker-errors.ts';
 import { eventOf, watchedEvents } from './docker-events.ts';
 import { linesOf, logEntriesOf } from './docker-logs.ts';
 import { observationOf } from './docker-observation.ts';
+import { dockerNetworks } from './docker-networks.ts';
 import { readProgress, watchSilence } from './docker-pull.ts';
 import { descriptionOf, imageDescriptionOf } from './docker-description.ts';
 import { createBody } from './docker-spec.ts';
 import { defaultTimeouts, type DockerTimeouts } from './docker-timeouts.ts';
 import { parseImageReference, type ImageReference } from './image-reference.ts';
+import type { EngineNetworks } from './engine-networks.ts';
+import type { EngineStatsReader } from './engine-stats-reader.ts';
 
 export interface DockerEngineOptions {
   /** `unix:///path` or `tcp://host:port`. */
@@ -31,7 +34,7 @@ export interface ImportRequest extends CallOptions {
   changes: readonly string[];
 }
 
-export interface DockerEngine extends ContainerEngine {
+export interface DockerEngine extends ContainerEngine, EngineNetworks, EngineStatsReader {
   /** Makes an image of one layer from a tar archive of its file system. */
   importImage(archive: Readable, request: ImportRequest): Promise<void>;
   /** Removes the name; the image too when it was its last and no container uses it. Already gone is success. */
@@ -234,12 +237,8 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
       });
     },
 
-    async removeImage(reference, { signal } = {}) {
-      requireReference(reference);
-      await call({ what: `removal of image ${reference}`, ms: timeouts.removeMs, signal }, () =>
-        docker.getImage(reference).remove().catch(unlessStatus(404)),
-      );
-    },
+    ...dockerNetworks(connection, timeouts),
+    ...dockerStats({ connection, timeouts, clock }),
 
     close: () => connection.close(),
   };

@@ -38,6 +38,13 @@ export interface HealthCheckSpec {
   startPeriodMs: number;
 }
 
+/** Of the engine, a network by its name, or that of another container by its name, which then has to run. */
+export type NetworkChoice = 'bridge' | 'host' | 'none' | { network: string } | { container: string };
+
+/** Of the host, of another container by its name, or one that others may join. */
+export type ProcessNamespace = 'host' | { container: string };
+export type IpcNamespace = 'host' | 'none' | 'shareable' | { container: string };
+
 export interface ContainerSpec {
   /** Unique on the host; saved before create, so that a crash between create and save is repaired by looking it up. */
   name: string;
@@ -50,7 +57,11 @@ export interface ContainerSpec {
   workingDirectory?: string;
   user?: string;
   hostname?: string;
-  network: 'bridge' | 'host' | 'none';
+  network: NetworkChoice;
+  /** Its own by default. */
+  pid?: ProcessNamespace;
+  /** What the engine gives by default. */
+  ipc?: IpcNamespace;
   ports: readonly PortBinding[];
   mounts: readonly Mount[];
   /** `name[:ro]` of other containers. */
@@ -85,6 +96,17 @@ export interface ContainerSpec {
   healthCheck: HealthCheckSpec | 'none';
 }
 
+/** The address of a container on one network of the engine. */
+export interface NetworkAddress {
+  /** The engine's name of the network. */
+  network: string;
+  ipv4Address: string;
+  /** Bits of the subnet. */
+  prefixLength: number;
+  gateway?: string;
+  macAddress: string;
+}
+
 /** What the engine says about a container. Times are epoch milliseconds. */
 export interface ContainerObservation {
   id: string;
@@ -98,6 +120,8 @@ export interface ContainerObservation {
    * does not note it any more.
    */
   oomKilled: boolean;
+  /** Of its first process on the engine's machine, while it runs. */
+  pid?: number;
   /** The engine's own error for a failed start. */
   error?: string;
   createdAt: number;
@@ -107,4 +131,6 @@ export interface ContainerObservation {
   health: HealthStatus;
   imageId: string;
   networkBindings: readonly NetworkBinding[];
+  /** Absent when it has none, for instance because it does not run or shares the network of another one. */
+  addresses?: readonly NetworkAddress[];
 }
