@@ -5,12 +5,11 @@ import { join } from 'node:path';
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { machineLabel, taskArnLabel } from '#agent/tasks/container-config.ts';
 import type { ContainerObservation } from '#agent/tasks/container-spec.ts';
-import { openJournal } from '#agent/state/journal.ts';
 import { systemClock } from '#lib/clock.ts';
-import { silentLogger } from '#lib/logger.ts';
 import { testDockerHost } from './docker-test-engine.ts';
 import { startFakeControlServer, type FakeControlServer } from './fake-control-server.ts';
 import { agentToken, startDaemon, type Daemon } from './processes.ts';
+import { taskVolumesIn } from './task-volumes.ts';
 import { ensureTestImage } from './test-images.ts';
 
 export interface AgentProcess {
@@ -75,13 +74,4 @@ export async function openAgentProcess(): Promise<AgentProcess> {
       rmSync(folder, { recursive: true });
     },
   };
-}
-
-/** The engine volumes that the tasks in a journal made for themselves. */
-function taskVolumesIn(folder: string): string[] {
-  const path = join(folder, 'journal.sqlite');
-  const journal = openJournal({ path, machineId: 'unused', logger: silentLogger, now: systemClock.now() });
-  const volumes = journal.tasks().flatMap((task) => task.volumes);
-  journal.close();
-  return volumes.filter(({ scope }) => scope === 'task').map(({ engineName }) => engineName);
 }

@@ -33,3 +33,13 @@ export async function openDockerTestEngine(): Promise<DockerTestEngine> {
   }
   return { engine, dockerHost: testDockerHost, run, cleanUp, close };
 }
+
+/** For a volume that outlives the tasks of a test. */
+export async function removeVolume(name: string): Promise<void> {
+  const engine = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock });
+  try {
+    await engine.removeVolume(name);
+  } finally {
+    engine.close();
+  }
+}

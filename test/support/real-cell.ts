@@ -19,6 +19,7 @@ import {
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { systemClock } from '#lib/clock.ts';
 import { buildProgram, createCell, freePort, type Cell, type Daemon } from './processes.ts';
+import { taskVolumesIn } from './task-volumes.ts';
 import { buildTestImage, testImage } from './test-images.ts';
 
 export interface OwnedContainer {
@@ -155,6 +156,7 @@ async function close(real: RealCell): Promise<void> {
   await real.agent.stop();
   await real.control.stop();
   for (const { id } of owned) await real.engine.remove(id);
+  for (const name of taskVolumesIn(join(real.folder, 'agent'))) await real.engine.removeVolume(name);
   real.engine.close();
   real.ecs.destroy();
   await rm(real.folder, { recursive: true, force: true });

@@ -11,25 +11,45 @@ export const testImage = 'berth-test:busybox';
 
 const busybox = '/bin/busybox';
 
+/** The same, with a health check of its own that always fails. */
+export const unwellImage = 'berth-test:unwell';
+
 /** Builds the image unless the engine has it. */
 export async function ensureTestImage(engine: DockerEngine): Promise<void> {
-  if ((await engine.inspectImage(testImage)) !== undefined) return;
+  if ((await engine.inspectImage(testImage)) === undefined) await buildImage(engine, testImage, []);
+}
+
+export async function buildUnwellImage(dockerHost: string): Promise<void> {
+  await withEngine(dockerHost, (engine) =>
+    buildImage(engine, unwellImage, ['HEALTHCHECK --interval=1s --timeout=1s --retries=1 CMD false']),
+  );
+}
+
+export async function removeUnwellImage(dockerHost: string): Promise<void> {
+  await withEngine(dockerHost, (engine) => engine.removeImage(unwellImage));
+}
+
+async function buildImage(engine: DockerEngine, name: string, changes: readonly string[]): Promise<void> {
   await access(busybox).catch((cause: unknown) => {
     throw new Error(`${busybox} is missing: apt-get install busybox-static`, { cause });
   });
-  const [repository = '', tag = ''] = testImage.split(':');
+  const [repository = '', tag = ''] = name.split(':');
   await engine.importImage(Readable.from(archiveOf(await fileSystem())), {
     repository,
     tag,
-    changes: ['CMD ["/bin/sh"]', 'ENV PATH=/bin'],
+    changes: ['CMD ["/bin/sh"]', 'ENV PATH=/bin', ...changes],
   });
 }
 
 /** The same for those who have only the engine's address. */
 export async function buildTestImage(dockerHost: string): Promise<void> {
+  await withEngine(dockerHost, ensureTestImage);
+}
+
+async function withEngine(dockerHost: string, work: (engine: DockerEngine) => Promise<void>): Promise<void> {
   const engine = createDockerEngine({ dockerHost, clock: systemClock });
   try {
-    await ensureTestImage(engine);
+    await work(engine);
   } finally {
     engine.close();
   }
