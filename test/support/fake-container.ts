@@ -50,6 +50,10 @@ export class FakeContainer {
     return this.#state === 'running';
   }
 
+  get imageId(): string {
+    return this.#options.imageId;
+  }
+
   start(): void {
     if (this.running) return;
     const { behaviour } = this.#options;

@@ -11,6 +11,8 @@ import {
   type EngineErrorKind,
   type EngineEvent,
   type ImageDescription,
+  type ListedContainer,
+  type ListedImage,
   type LogEntry,
   type LogRequest,
   type VolumeSpec,
@@ -24,6 +26,7 @@ import type { TransportProtocol } from '#model/resources.ts';
 import { behaviourOf, type Behaviour } from './container-programs.ts';
 import { Broadcast } from './broadcast.ts';
 import { FakeContainer } from './fake-container.ts';
+import { FakeImages, type FakeImage } from './fake-images.ts';
 
 export type EngineCall = Exclude<keyof ContainerEngine, 'events' | 'logs'>;
 
@@ -48,11 +51,6 @@ export interface Fault {
   afterEffect?: boolean;
 }
 
-interface FakeImage {
-  description: ImageDescription;
-  behaviour?: Behaviour;
-}
-
 /** A Docker engine remembers as many. */
 const rememberedEvents = 256;
 const firstDynamicPort = 32_768;
@@ -63,8 +61,7 @@ export class FakeEngine implements ContainerEngine {
   readonly #random: Random;
   readonly #ids: Ids;
   readonly #options: FakeEngineOptions;
-  readonly #images = new Map<string, FakeImage>();
-  readonly #registry = new Map<string, FakeImage>();
+  readonly #images = new FakeImages();
   readonly #containers = new Map<string, FakeContainer>();
   readonly #volumes = new Map<string, VolumeSpec>();
   readonly #takenPorts = new Set<string>();
@@ -86,12 +83,12 @@ export class FakeEngine implements ContainerEngine {
 
   /** An image on the engine. `digest: undefined` in `description` says that it was built here. */
   addImage(reference: string, behaviour?: Behaviour, description: Partial<ImageDescription> = {}): void {
-    this.#images.set(reference, this.#image(behaviour, description));
+    this.#images.add(reference, this.#image(behaviour, description));
   }
 
   /** An image that a pull finds. All others are unknown to the registry. */
   offerAtRegistry(reference: string, behaviour?: Behaviour): void {
-    this.#registry.set(reference, this.#image(behaviour, { digest: `sha256:${this.#ids.hex(64)}` }));
+    this.#images.offer(reference, this.#image(behaviour, { digest: `sha256:${this.#ids.hex(64)}` }));
   }
 
   /** A port that something outside the engine listens on. */
@@ -153,24 +150,30 @@ export class FakeEngine implements ContainerEngine {
   }
 
   inspectImage(reference: string, options?: CallOptions): Promise<ImageDescription | undefined> {
-    return this.#call('inspectImage', options, () => this.#images.get(reference)?.description);
+    return this.#call('inspectImage', options, () => this.#images.find(reference)?.description);
+  }
+
+  listImages(options?: CallOptions): Promise<ListedImage[]> {
+    return this.#call('listImages', options, () => this.#images.list());
+  }
+
+  removeImage(reference: string, options?: CallOptions): Promise<void> {
+    return this.#call('removeImage', options, () => {
+      const containers = [...this.#containers.values()];
+      this.#images.remove(reference, (imageId) => containers.find((container) => container.imageId === imageId)?.id);
+    });
   }
 
   pull(reference: string, options: Parameters<ContainerEngine['pull']>[1]): Promise<void> {
     return this.#call('pull', options, () => {
-      const offered = this.#registry.get(reference);
-      if (offered === undefined) {
-        throw new EngineError('image-not-found', `manifest for ${reference} not found: manifest unknown`);
-      }
-      const { sizeBytes } = offered.description;
+      const { sizeBytes } = this.#images.pull(reference).description;
       options.onProgress?.({ currentBytes: sizeBytes, totalBytes: sizeBytes, status: 'Pull complete' });
-      this.#images.set(reference, offered);
     });
   }
 
   create(spec: ContainerSpec, options?: CallOptions): Promise<string> {
     return this.#call('create', options, () => {
-      const image = this.#images.get(spec.image);
+      const image = this.#images.find(spec.image);
       if (image === undefined) throw new EngineError('image-not-found', `No such image: ${spec.image}`);
       const holder = this.#find(spec.name);
       if (holder !== undefined) {
@@ -218,10 +221,7 @@ export class FakeEngine implements ContainerEngine {
     return this.#call('inspect', options, () => this.#find(idOrName)?.observe());
   }
 
-  list(
-    labels: Readonly<Record<string, string>>,
-    options?: CallOptions,
-  ): Promise<{ id: string; name: string; labels: Readonly<Record<string, string>> }[]> {
+  list(labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<ListedContainer[]> {
     return this.#call('list', options, () =>
       [...this.#containers.values()]
         .filter(({ spec }) =>
@@ -229,7 +229,7 @@ export class FakeEngine implements ContainerEngine {
             ([key, value]) => key in spec.labels && (value === '' || spec.labels[key] === value),
           ),
         )
-        .map(({ id, spec }) => ({ id, name: spec.name, labels: spec.labels })),
+        .map(({ id, spec, imageId }) => ({ id, name: spec.name, imageId, labels: spec.labels })),
     );
   }
 

@@ -191,6 +191,8 @@ function engineOf(engine: FakeEngine, process: SimulatedProcess, step: () => voi
     ping: call(engine.ping),
     describe: call(engine.describe),
     inspectImage: call(engine.inspectImage),
+    listImages: call(engine.listImages),
+    removeImage: call(engine.removeImage),
     pull: call(engine.pull),
     create: call(engine.create),
     start: call(engine.start),

@@ -74,6 +74,25 @@ export interface ImageDescription {
   labels?: Readonly<Record<string, string>>;
 }
 
+export interface ListedContainer {
+  id: string;
+  name: string;
+  imageId: string;
+  labels: Readonly<Record<string, string>>;
+}
+
+/** An image as the engine lists it. */
+export interface ListedImage {
+  id: string;
+  /** `name:tag`, none when another image has taken its last tag. */
+  tags: readonly string[];
+  /** `name@sha256:…`, none when it comes from no registry. */
+  digests: readonly string[];
+  /** What it shares with others included. */
+  sizeBytes: number;
+  createdAt: number;
+}
+
 export type EngineEvent = {
   /** `oom` precedes `die`. `health` carries the new health in `detail`. */
   action:
@@ -128,6 +147,13 @@ export interface ContainerEngine {
   ping(options?: CallOptions): Promise<void>;
   describe(options?: CallOptions): Promise<EngineDescription>;
   inspectImage(reference: string, options?: CallOptions): Promise<ImageDescription | undefined>;
+  /** All that have a name or are used on their own; layers in between are not listed. */
+  listImages(options?: CallOptions): Promise<ListedImage[]>;
+  /**
+   * Removes the name (tag, digest or id); the image too when it was its last name. Already gone is success; `in-use` when it is the last
+   * name of an image that a container has, running or not.
+   */
+  removeImage(reference: string, options?: CallOptions): Promise<void>;
   pull(
     reference: string,
     options: { credentials?: RegistryCredentials; onProgress?: (progress: PullProgress) => void; signal?: AbortSignal },
@@ -142,10 +168,7 @@ export interface ContainerEngine {
   remove(idOrName: string, options?: CallOptions): Promise<void>;
   inspect(idOrName: string, options?: CallOptions): Promise<ContainerObservation | undefined>;
   /** All containers, running or not, that carry the labels (value `''`: any value). */
-  list(
-    labels: Readonly<Record<string, string>>,
-    options?: CallOptions,
-  ): Promise<{ id: string; name: string; labels: Readonly<Record<string, string>> }[]>;
+  list(labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<ListedContainer[]>;
   /** Live events of containers that carry the label keys. Resolves once the stream stands; ends by throwing (lost) or when `signal` aborts. */
   events(options: {
     labelKeys: readonly string[];

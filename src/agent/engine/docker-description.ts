@@ -1,7 +1,7 @@
 /** What the engine says about itself and about images, parsed from its own JSON. Pure. */
 import { z } from 'zod';
 import { parseIsoTime } from '#lib/iso-time.ts';
-import type { EngineDescription, ImageDescription } from './container-engine.ts';
+import type { EngineDescription, ImageDescription, ListedImage } from './container-engine.ts';
 import { parseImageReference } from './image-reference.ts';
 
 const Info = z.object({
@@ -53,6 +53,27 @@ export function imageDescriptionOf(body: unknown, reference: string): ImageDescr
     createdAt: parseIsoTime(image.Created ?? '') ?? 0,
     labels: image.Config?.Labels ?? {},
     ...(digest !== undefined && { digest }),
+  };
+}
+
+const Listed = z.object({
+  Id: z.string(),
+  Created: z.number(),
+  Size: z.number(),
+  RepoTags: z.array(z.string()).nullish(),
+  RepoDigests: z.array(z.string()).nullish(),
+});
+
+/** An entry of `/images/json`. The engine's placeholders for "no name" are left out. Throws a ZodError like `descriptionOf`. */
+export function listedImageOf(entry: unknown): ListedImage {
+  const { Id, Created, Size, RepoTags, RepoDigests } = Listed.parse(entry);
+  const named = (name: string): boolean => !name.startsWith('<none>');
+  return {
+    id: Id,
+    tags: (RepoTags ?? []).filter(named),
+    digests: (RepoDigests ?? []).filter(named),
+    sizeBytes: Size,
+    createdAt: Created * 1000,
   };
 }
 

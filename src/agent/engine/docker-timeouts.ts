@@ -11,6 +11,7 @@ export interface DockerTimeouts {
   stopGraceMs: number;
   killMs: number;
   removeMs: number;
+  removeImageMs: number;
   inspectMs: number;
   listMs: number;
   volumeMs: number;
@@ -35,6 +36,7 @@ export const defaultTimeouts: Readonly<DockerTimeouts> = {
   removeMs: 5 * minute,
   inspectMs: 30 * second,
   listMs: 10 * minute,
+  removeImageMs: 3 * minute,
   volumeMs: 5 * minute,
   streamOpenMs: 30 * second,
   importMs: 2 * minute,

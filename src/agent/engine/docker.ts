@@ -13,10 +13,9 @@ import { linesOf, logEntriesOf } from './docker-logs.ts';
 import { observationOf } from './docker-observation.ts';
 import { dockerNetworks } from './docker-networks.ts';
 import { readProgress, watchSilence } from './docker-pull.ts';
-import { descriptionOf, imageDescriptionOf } from './docker-description.ts';
+import { descriptionOf, imageDescriptionOf, listedImageOf } from './docker-description.ts';
 import { createBody } from './docker-spec.ts';
 import { defaultTimeouts, type DockerTimeouts } from './docker-timeouts.ts';
-import { parseImageReference, type ImageReference } from './image-reference.ts';
 import type { EngineNetworks } from './engine-networks.ts';
 import type { EngineStatsReader } from './engine-stats-reader.ts';
 
@@ -103,6 +102,20 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
       });
     },
 
+    async listImages({ signal } = {}) {
+      const found = await call({ what: 'list of images', ms: timeouts.listMs, signal }, (abortSignal) =>
+        docker.listImages({ abortSignal }),
+      );
+      return found.map(listedImageOf);
+    },
+
+    async removeImage(reference, { signal } = {}) {
+      requireReference(reference);
+      await call({ what: `removal of image ${reference}`, ms: timeouts.removeImageMs, signal }, () =>
+        docker.getImage(reference).remove().catch(unlessStatus(404)),
+      );
+    },
+
     pull,
 
     async create(spec, { signal } = {}) {
@@ -163,7 +176,12 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
       const found = await call({ what: 'list of containers', ms: timeouts.listMs, signal }, (abortSignal) =>
         docker.listContainers({ all: true, filters: { label }, abortSignal }),
       );
-      return found.map(({ Id: id, Names: names, Labels }) => ({ id, name: ownName(names), labels: Labels ?? {} }));
+      return found.map(({ Id: id, Names: names, ImageID: imageId, Labels }) => ({
+        id,
+        name: ownName(names),
+        imageId,
+        labels: Labels ?? {},
+      }));
     },
 
     async events({ labelKeys, sinceMs, signal }) {

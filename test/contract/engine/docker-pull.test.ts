@@ -6,7 +6,13 @@ import { createImages } from '#agent/engine/images.ts';
 import { parseRegistryAuth } from '#agent/engine/registry-auth.ts';
 import { systemClock } from '#lib/clock.ts';
 import { systemRandom } from '#lib/random.ts';
-import { openDockerTestEngine, testDockerHost, type DockerTestEngine } from '#test/support/docker-test-engine.ts';
+import { containerSpec } from '#test/support/container-specs.ts';
+import {
+  openDockerTestEngine,
+  testDockerHost,
+  testLabel,
+  type DockerTestEngine,
+} from '#test/support/docker-test-engine.ts';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '#test/support/test-registry.ts';
 
 let under: DockerTestEngine;
@@ -47,6 +53,29 @@ test('by digest', async () => {
   await under.engine.pull(reference, {});
   expect(await under.engine.inspectImage(reference)).toMatchObject({ digest: registry?.digest });
 });
+
+test('an image that a container has is not removed, and without one it goes by its last name', async () => {
+  const reference = await offered();
+  await under.engine.pull(reference, {});
+  const listed = async () =>
+    (await under.engine.listImages()).find(({ digests }) => digests.includes(atDigest(reference)));
+  expect(await listed()).toMatchObject({ tags: [reference] });
+  const spec = containerSpec({
+    name: `${under.run}-user`,
+    image: reference,
+    command: ['/none'],
+    labels: { [testLabel]: under.run },
+  });
+  const container = await under.engine.create(spec);
+  await expect(under.engine.removeImage(reference)).rejects.toMatchObject({ kind: 'in-use' });
+  await under.engine.remove(container);
+  await under.engine.removeImage(reference);
+  expect(await listed()).toBeUndefined();
+});
+
+function atDigest(reference: string): string {
+  return `${reference.slice(0, reference.lastIndexOf(':'))}@${registry?.digest}`;
+}
 
 test('with the right password only', async () => {
   const reference = await offered({ password });

@@ -50,6 +50,22 @@ describe.each(enginesUnderTest)('$name', ({ open }) => {
 
   const ended = ({ state }: ContainerObservation): boolean => state === 'exited';
 
+  describe('an image', () => {
+    test('is listed with its name, and containers tell which one they have', async () => {
+      const listed = (await under.engine.listImages()).find(({ tags }) => tags.includes(testImage));
+      expect(listed).toMatchObject({ digests: [], sizeBytes: expect.any(Number), createdAt: expect.any(Number) });
+      const id = await under.engine.create(specOf(programs.serves));
+      const [container] = await under.engine.list({ [testLabel]: under.run });
+      expect(container).toMatchObject({ id, imageId: listed?.id });
+    });
+
+    test('that is gone already is removed with success', async () => {
+      const gone = `${under.run}/nothing:1`;
+      await under.engine.removeImage(gone);
+      expect(await under.engine.inspectImage(gone)).toBeUndefined();
+    });
+  });
+
   test('answers a ping and describes itself', async () => {
     await under.engine.ping();
     expect(await under.engine.describe()).toMatchObject({ os: 'linux', version: expect.stringMatching(/^\d+\.\d+/) });
