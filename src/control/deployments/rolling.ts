@@ -135,9 +135,11 @@ function startPrimary(draft: Draft): number {
     return missing;
   }
   const allowed = Math.min(missing, room(draft));
-  const freed = allowed < missing ? makeRoom(draft, missing - allowed) : 0;
-  start(draft, primary.id, Math.min(missing, allowed + freed));
-  return missing - Math.min(missing, allowed + freed);
+  if (allowed < missing) makeRoom(draft, missing - allowed);
+  // After a scale-in during a rollout there may be more than the ceiling: what was stopped makes no room then.
+  const count = Math.min(missing, room(draft));
+  start(draft, primary.id, count);
+  return missing - count;
 }
 
 /**

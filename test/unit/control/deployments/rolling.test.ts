@@ -205,6 +205,19 @@ describe('an UNHEALTHY task', () => {
   });
 });
 
+describe('a scale-in during a rollout', () => {
+  it('starts nothing as long as there are more tasks than the ceiling', () => {
+    const world = ServiceWorld.steady(percents(50, 100, 6));
+    world.deploy(2);
+    world.look();
+    expect(world.pending()).toHaveLength(3);
+    world.change({ desiredCount: 4 });
+    const starts = world.look().actions.filter(({ kind }) => kind === 'startTasks');
+    expect(starts).toEqual([]);
+    expect(world.alive().length).toBeGreaterThanOrEqual(2);
+  });
+});
+
 describe('a rollout that finds no place', () => {
   it('does not stop what it started again to hold up the floor', () => {
     const world = ServiceWorld.steady(percents(100, 200));
