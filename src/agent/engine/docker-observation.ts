@@ -39,14 +39,14 @@ export function observationOf(inspection: Inspection): ContainerObservation {
     imageId: inspection.Image,
     networkBindings: networkBindings(inspection.NetworkSettings.Ports ?? {}),
     ...((known === 'exited' || known === 'dead' || failedToStart) && { exitCode: state.ExitCode }),
+    ...(known === 'running' && state.Pid > 0 && { pid: state.Pid }),
     ...(state.Error !== '' && { error: state.Error }),
     ...(startedAt !== undefined && { startedAt }),
     ...(finishedAt !== undefined && { finishedAt }),
-  };
     ...(addresses.length > 0 && { addresses }),
+  };
 }
 
-/** The engine notes the start of a container that ends at once a little later than its end. */
 /** The engine writes empty texts for a network that gives no address. */
 function addressesOf(networks: Inspection['NetworkSettings']['Networks']): NetworkAddress[] {
   return Object.entries(networks).flatMap(([network, { IPAddress, IPPrefixLen, Gateway, MacAddress }]) =>
@@ -62,6 +62,7 @@ function addressesOf(networks: Inspection['NetworkSettings']['Networks']): Netwo
   );
 }
 
+/** The engine notes the start of a container that ends at once a little later than its end. */
 function endOf(finishedAt: number | undefined, startedAt: number | undefined): number | undefined {
   return finishedAt === undefined ? undefined : Math.max(finishedAt, startedAt ?? 0);
 }

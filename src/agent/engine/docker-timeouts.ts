@@ -13,12 +13,14 @@ export interface DockerTimeouts {
   removeMs: number;
   removeImageMs: number;
   inspectMs: number;
+  /** The ECS agent gives up a stream of figures that is silent for as long. */
+  statsMs: number;
   listMs: number;
   volumeMs: number;
+  networkMs: number;
   /** Until an event or log stream stands. */
   streamOpenMs: number;
   importMs: number;
-  networkMs: number;
   /** A whole pull. */
   pullMs: number;
   pullFirstByteMs: number;
@@ -34,14 +36,15 @@ export const defaultTimeouts: Readonly<DockerTimeouts> = {
   stopGraceMs: 2 * minute,
   killMs: minute,
   removeMs: 5 * minute,
-  inspectMs: 30 * second,
-  listMs: 10 * minute,
   removeImageMs: 3 * minute,
+  inspectMs: 30 * second,
+  statsMs: 18 * second,
+  listMs: 10 * minute,
   volumeMs: 5 * minute,
+  networkMs: minute,
   streamOpenMs: 30 * second,
   importMs: 2 * minute,
   pullMs: 120 * minute,
   pullFirstByteMs: 5 * minute,
   pullInactivityMs: minute,
-  networkMs: minute,
 };

@@ -15,9 +15,11 @@ import { dockerNetworks } from './docker-networks.ts';
 import { readProgress, watchSilence } from './docker-pull.ts';
 import { descriptionOf, imageDescriptionOf, listedImageOf } from './docker-description.ts';
 import { createBody } from './docker-spec.ts';
+import { dockerStats } from './docker-stats.ts';
 import { defaultTimeouts, type DockerTimeouts } from './docker-timeouts.ts';
 import type { EngineNetworks } from './engine-networks.ts';
 import type { EngineStatsReader } from './engine-stats-reader.ts';
+import { parseImageReference, type ImageReference } from './image-reference.ts';
 
 export interface DockerEngineOptions {
   /** `unix:///path` or `tcp://host:port`. */
@@ -36,8 +38,6 @@ export interface ImportRequest extends CallOptions {
 export interface DockerEngine extends ContainerEngine, EngineNetworks, EngineStatsReader {
   /** Makes an image of one layer from a tar archive of its file system. */
   importImage(archive: Readable, request: ImportRequest): Promise<void>;
-  /** Removes the name; the image too when it was its last and no container uses it. Already gone is success. */
-  removeImage(reference: string, options?: CallOptions): Promise<void>;
   /** Ends the connections that are kept open. */
   close(): void;
 }

@@ -51,6 +51,7 @@ test('a running container', () => {
     health: 'UNKNOWN',
     imageId: 'sha256:1',
     networkBindings: [],
+    pid: 1,
   });
 });
 
