@@ -4,6 +4,7 @@
  * Nothing behind the signature check sees an unsigned request. Whatever a caller sends, it gets an answer in ECS's form and the service
  * goes on: bodies, headers, waiting times, requests in flight and requests of one caller are all bounded.
  */
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { deadline, type Clock } from '#lib/clock.ts';
@@ -11,13 +12,14 @@ import type { Ids } from '#lib/ids.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
-import { EcsError, requestEntityTooLarge, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
+import { EcsError, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
 import type { Store } from '../store/store.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
 import { logLines, parseLogRequest, type LogSource } from './logs.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createRateLimiter, type RateLimit } from './rate-limit.ts';
+import { readBody } from './request-body.ts';
 import { createVerifier, type Principal, type SigningKey } from './sigv4.ts';
 
 export interface ApiOptions {
@@ -67,7 +69,6 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
   const app = fastify({
     logger: false,
-    bodyLimit: limits.bodyBytes,
     requestTimeout: receiveTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     http: { headersTimeout: headersTimeoutMs },
@@ -77,7 +78,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
+    readBody(payload, limits.bodyBytes),
+  );
 
   async function authenticated(request: FastifyRequest, body: Buffer): Promise<Principal> {
     const { rawHeaders, method = 'GET', url = '/' } = request.raw;
@@ -167,7 +170,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
 
   app.setErrorHandler((error, request, reply) => {
-    const told = transportError(error, limits.bodyBytes);
+    const told = transportError(error);
     const operation = targetOperation(request.headers['x-amz-target']);
     void send(reply, answerOf(told, { logger, operation, requestId: request.id }));
   });
@@ -205,10 +208,9 @@ function parsedJson(raw: Buffer): unknown {
   }
 }
 
-/** What fastify itself refuses (a body too long, a broken length) in ECS's terms; anything else stays what it is. */
-function transportError(error: unknown, bodyBytes: number): unknown {
+/** What fastify itself refuses in ECS's terms; anything else stays what it is. */
+function transportError(error: unknown): unknown {
   if (error instanceof EcsError || !(error instanceof Error) || !('statusCode' in error)) return error;
-  if (error.statusCode === 413) return requestEntityTooLarge(bodyBytes);
   const isCallers = typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500;
   return isCallers ? serialization(`The request could not be read: ${error.message}`, error) : error;
 }

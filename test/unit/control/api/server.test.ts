@@ -191,6 +191,14 @@ describe('refused over HTTP', () => {
     expect(await state(server.store)).toEqual(before);
   });
 
+  test('a body of 10 MB that is still being sent: the answer reaches its sender', async () => {
+    const { app } = await aServer();
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const answer = await fetch(url, { method: 'POST', body: 'x'.repeat(10_000_000) });
+    expect(answer.status).toBe(413);
+    expect(await answer.json()).toMatchObject({ __type: 'RequestEntityTooLargeException' });
+  });
+
   async function state(store: Store): Promise<unknown> {
     return store.read(async (tx) => [
       await tx.clusters.list({}, { limit: 100 }),
