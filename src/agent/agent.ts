@@ -6,7 +6,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Ids } from '#lib/ids.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
-import { samePort } from '#model/resources.ts';
+import { samePort, type HostPort } from '#model/resources.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { ContainerEngine } from './engine/container-engine.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
@@ -26,6 +26,8 @@ export interface AgentOptions {
   connect: Connector;
   /** Asked before each registration; rejects as long as the engine cannot be asked, and the registration waits. */
   host(): Promise<HostFacts>;
+  /** Host ports that others than this agent's tasks use or shall have; none by default. */
+  usedPorts?(): Promise<readonly HostPort[]>;
   clock: Clock;
   ids: Ids;
   random: Random;
@@ -64,6 +66,7 @@ export function createAgent(options: AgentOptions): Agent {
     machineId: journal.identity().machineId,
     settings: config,
     engineConcurrency: config.engineConcurrency,
+    ...(options.usedPorts === undefined ? {} : { usedPorts: options.usedPorts }),
   });
   const session = createSession({
     connect: options.connect,

@@ -15,6 +15,7 @@ import { createDockerEngine } from './engine/docker.ts';
 import { createImages } from './engine/images.ts';
 import { parseRegistryAuth } from './engine/registry-auth.ts';
 import { createHost } from './host/host.ts';
+import { portsWithSockets } from './host/listening-ports.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
@@ -80,6 +81,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: host.describe,
+    usedPorts: async () => [...config.reservedPorts, ...(await portsWithSockets())],
     clock: systemClock,
     ids: systemIds,
     random: systemRandom,

@@ -43,6 +43,8 @@ function memoryProblems(container: ContainerDefinition, body: TaskDefinitionBody
   return found;
 }
 
+const maximumPortRanges = 100;
+
 function portProblems(container: ContainerDefinition, body: TaskDefinitionBody): string[] {
   const mappings = container.portMappings ?? [];
   const mode = body.networkMode ?? 'bridge';
@@ -76,7 +78,38 @@ function portProblems(container: ContainerDefinition, body: TaskDefinitionBody):
       );
     }
   }
-  return found;
+  if (mappings.filter(({ containerPortRange }) => containerPortRange !== undefined).length > maximumPortRanges) {
+    found.push(invalid(container, `'portMappings' must have at most ${maximumPortRanges} of 'containerPortRange'.`));
+  }
+  return [...found, ...rangeOverlaps(container)];
+}
+
+/** A port inside a range is mapped by the range; two host ports for it could not both be told. */
+function rangeOverlaps(container: ContainerDefinition): string[] {
+  const spans = (container.portMappings ?? []).flatMap(
+    ({ containerPort: port, containerPortRange, protocol = 'tcp' }) => {
+      if (containerPortRange === undefined)
+        return port === undefined ? [] : { first: port, last: port, protocol, ranged: false };
+      const range = portRange(containerPortRange);
+      return range === undefined ? [] : { ...range, protocol, ranged: true };
+    },
+  );
+  const clashes = spans.filter((one, index) =>
+    spans.some(
+      (other, otherIndex) =>
+        otherIndex < index &&
+        (one.ranged || other.ranged) &&
+        one.protocol === other.protocol &&
+        one.first <= other.last &&
+        other.first <= one.last,
+    ),
+  );
+  return clashes.map(({ first, last }) =>
+    invalid(
+      container,
+      `Container ports ${first === last ? first : `${first}-${last}`} are mapped more than once in 'portMappings'.`,
+    ),
+  );
 }
 
 /** Seconds, except `retries`. */

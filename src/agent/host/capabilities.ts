@@ -15,6 +15,7 @@ import type { EngineDescription } from '../engine/container-engine.ts';
 const ownCapabilities: readonly string[] = [
   capability.containerHealthCheck,
   capability.containerOrdering,
+  capability.containerPortRange,
   capability.containerRestartPolicy,
   capability.disableNetworking,
   capability.increasedTaskCpuLimit,

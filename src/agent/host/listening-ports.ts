@@ -31,6 +31,30 @@ export async function listeningPorts(procFolder: string = '/proc'): Promise<Host
   return [...found.values()].toSorted((a, b) => a.port - b.port || a.protocol.localeCompare(b.protocol));
 }
 
+/** Every local port of any socket, of containers and clients too. */
+export async function portsWithSockets(procFolder: string = '/proc'): Promise<HostPort[]> {
+  const tables = (['tcp', 'udp'] as const).flatMap((protocol) =>
+    [protocol, `${protocol}6`].map(async (table) => {
+      const text = (await readIfThere(join(procFolder, 'net', table))) ?? '';
+      return localPorts(text).map((port): HostPort => ({ port, protocol }));
+    }),
+  );
+  return (await Promise.all(tables)).flat();
+}
+
+function localPorts(table: string): number[] {
+  const addresses = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/)[1] ?? '');
+  return addresses.map(portOf).filter((port) => port > 0);
+}
+
+/** Of an address in hexadecimal, as the kernel writes it. */
+function portOf(address: string): number {
+  return Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16);
+}
+
 async function socketsIn(path: string, protocol: TransportProtocol): Promise<Socket[]> {
   return parseSockets((await readIfThere(path)) ?? '', protocol);
 }
@@ -41,7 +65,7 @@ export function parseSockets(table: string, protocol: TransportProtocol): Socket
   const found: Socket[] = [];
   for (const line of table.split('\n').slice(1)) {
     const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
-    const port = Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16);
+    const port = portOf(local);
     if (state === wanted && port > 0) found.push({ port, protocol, inode });
   }
   return found;

@@ -5,10 +5,11 @@
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { messageOf } from '#lib/errors.ts';
 import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
-import { containerNamed, isStopping, type AgentTask } from '../tasks/agent-task.ts';
-import { containerSpec, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
+import { containerSpec, machineLabel, taskArnLabel, type ChosenPortRanges } from '../tasks/container-config.ts';
 import type { TaskFact } from '../tasks/facts.ts';
 import type { ActionExecutors } from '../tasks/next-actions.ts';
+import { portRangesOf } from '../tasks/port-range.ts';
 import type { FailedStep } from '../tasks/stop-reason.ts';
 import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
 
@@ -76,13 +77,25 @@ export function createExecutors(
 
   async function launch(container: string): Promise<Outcome> {
     try {
-      const id = await engine.create(containerSpec(task(), container, machineId), { signal });
+      const portRanges = await choosePortRanges(container);
+      const id = await engine.create(containerSpec(task(), container, machineId, portRanges), { signal });
       deliver({ kind: 'created', container, engineId: id });
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'name-conflict') return adopt(container, error);
       return conclude(container, 'create', error);
     }
     return isStopping(task()) ? done : start(container);
+  }
+
+  async function choosePortRanges(container: string): Promise<ChosenPortRanges> {
+    const chosen = new Map<string, number>();
+    if ((task().definition.networkMode ?? 'bridge') !== 'bridge') return chosen;
+    for (const { key, length, protocol } of portRangesOf(definitionOf(task(), container))) {
+      const first = await dependencies.portRanges.choose(length, protocol);
+      if (first === undefined) throw new EngineError('port-conflict', `no ${length} host ports in a row are free`);
+      chosen.set(key, first);
+    }
+    return chosen;
   }
 
   /** The name is taken: by this very container, when an earlier create was not heard of any more; then it is taken over as it is. */

@@ -4,6 +4,7 @@ import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import type { Semaphore } from '#lib/semaphore.ts';
 import type { ContainerEngine, EngineErrorKind } from '../engine/container-engine.ts';
+import type { PortRanges } from '../host/port-ranges.ts';
 import type { Journal } from '../state/journal.ts';
 import type { HostResources } from './host-resources.ts';
 
@@ -25,6 +26,7 @@ export interface RunnerDependencies {
   images: Images;
   journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;
   resources: HostResources;
+  portRanges: PortRanges;
   /** Creating and starting happens within these: an engine gets slower, not faster, when many are asked for at once. */
   slots: Semaphore;
   /** Looks that nobody waits for happen within these, so that a start with many tasks does not flood the engine. */

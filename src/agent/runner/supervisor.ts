@@ -8,9 +8,11 @@ import type { Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { int } from '#lib/random.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
+import type { HostPort } from '#model/resources.ts';
 import type { EngineEvent } from '../engine/container-engine.ts';
+import { createPortRanges } from '../host/port-ranges.ts';
 import type { Journal } from '../state/journal.ts';
-import { taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
+import { portsInUse, taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
 import { containerNameLabel, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
 import { followEngineEvents } from './engine-events.ts';
 import { createHostResources, type HostCapacity } from './host-resources.ts';
@@ -18,10 +20,15 @@ import { removeOrphans } from './orphans.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
 import { createTaskRunner, type TaskRunner } from './task-runner.ts';
 
-export interface SupervisorOptions extends Omit<RunnerDependencies, 'journal' | 'resources' | 'slots' | 'lookSlots'> {
+export interface SupervisorOptions extends Omit<
+  RunnerDependencies,
+  'journal' | 'resources' | 'portRanges' | 'slots' | 'lookSlots'
+> {
   journal: Journal;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
+  /** Host ports that others than this agent's tasks use or shall have; none by default. */
+  usedPorts?(): Promise<readonly HostPort[]>;
 }
 
 export interface Supervisor {
@@ -50,6 +57,7 @@ const orphanGraceMs = 60_000;
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { engine, journal, clock, random, logger, machineId, settings } = options;
   const resources = createHostResources();
+  const portRanges = createPortRanges({ used: allUsedPorts, clock, random });
   const slots = createSemaphore(options.engineConcurrency);
   const lookSlots = createSemaphore(looksAtOnce);
   const runners = new Map<string, TaskRunner>();
@@ -75,6 +83,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const runner = createTaskRunner({
       ...options,
       resources,
+      portRanges,
       slots,
       lookSlots,
       task,
@@ -84,6 +93,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     });
     runners.set(runner.taskArn, runner);
     return runner;
+  }
+
+  async function allUsedPorts(): Promise<HostPort[]> {
+    const others = (await options.usedPorts?.()) ?? [];
+    return [...others, ...[...runners.values()].flatMap((runner) => portsInUse(runner.task()))];
   }
 
   function onSaveTrouble(taskArn: string, why: string | undefined): void {

@@ -9,6 +9,7 @@ import type { ContainerOverride } from '#model/task.ts';
 import { containerNamed, definitionOf, type AgentTask } from './agent-task.ts';
 import type { ContainerSpec, DeviceMapping, HealthCheckSpec, Mount, PortBinding } from './container-spec.ts';
 import { linkedContainer } from './dependencies.ts';
+import { portRangesOf } from './port-range.ts';
 import { hostPathOf } from './volumes.ts';
 
 /** The label by which an agent tells its own containers from those of another agent on the same engine. */
@@ -25,8 +26,16 @@ const leastMemoryBytes = 6 * mebibyte;
 const healthCheckDefaults = { interval: 30, timeout: 5, retries: 3, startPeriod: 0 };
 const defaultMaxBufferSize = '10m';
 
-/** Throws when the task has no such container. */
-export function containerSpec(task: AgentTask, name: string, machineId: string): ContainerSpec {
+/** The first host port chosen for each port range of a container, by its key. */
+export type ChosenPortRanges = ReadonlyMap<string, number>;
+
+/** Throws when the task has no such container, or a port range for which no host ports were chosen. */
+export function containerSpec(
+  task: AgentTask,
+  name: string,
+  machineId: string,
+  portRanges: ChosenPortRanges = new Map(),
+): ContainerSpec {
   const definition = definitionOf(task, name);
   const container = containerNamed(task, name);
   if (definition === undefined || container === undefined) throw new Error(`the task has no container ${name}`);
@@ -45,7 +54,7 @@ export function containerSpec(task: AgentTask, name: string, machineId: string):
     ...(definition.user === undefined ? {} : { user: definition.user }),
     ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
     network,
-    ports: network === 'bridge' ? portsOf(definition) : [],
+    ports: network === 'bridge' ? portsOf(definition, portRanges) : [],
     mounts: mountsOf(task, definition),
     volumesFrom: volumesFromOf(task, definition),
     links: network === 'bridge' ? linksOf(task, definition) : [],
@@ -116,10 +125,20 @@ function labelsOf(task: AgentTask, definition: ContainerDefinition, machineId: s
   };
 }
 
-function portsOf(definition: ContainerDefinition): PortBinding[] {
-  return (definition.portMappings ?? []).flatMap(({ containerPort, hostPort, protocol }) =>
+function portsOf(definition: ContainerDefinition, portRanges: ChosenPortRanges): PortBinding[] {
+  const single = (definition.portMappings ?? []).flatMap(({ containerPort, hostPort, protocol }) =>
     containerPort === undefined ? [] : { containerPort, hostPort: hostPort ?? 0, protocol: protocol ?? 'tcp' },
   );
+  const ranged = portRangesOf(definition).flatMap((range) => {
+    const firstHostPort = portRanges.get(range.key);
+    if (firstHostPort === undefined) throw new Error(`no host ports were chosen for ${range.key}`);
+    return Array.from({ length: range.length }, (_, index) => ({
+      containerPort: range.first + index,
+      hostPort: firstHostPort + index,
+      protocol: range.protocol,
+    }));
+  });
+  return [...single, ...ranged];
 }
 
 function mountsOf(task: AgentTask, definition: ContainerDefinition): Mount[] {

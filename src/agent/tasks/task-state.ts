@@ -8,6 +8,7 @@ import {
   type StopCode,
 } from '#model/task.ts';
 import { definitionOf, type AgentContainer, type AgentTask } from './agent-task.ts';
+import { foldPortRanges } from './port-range.ts';
 import { clipReason } from './stop-reason.ts';
 
 export type ReportedTaskStatus = 'PENDING' | 'RUNNING' | 'STOPPING' | 'STOPPED';
@@ -111,7 +112,7 @@ function containerSnapshot(task: AgentTask, container: AgentContainer, waiting: 
 
 /** In host mode the engine knows of no bindings; as in ECS, the announced ports are told. */
 function bindingsOf(task: AgentTask, name: string, seen: readonly NetworkBinding[]): NetworkBinding[] {
-  if (task.definition.networkMode !== 'host') return [...seen];
+  if (task.definition.networkMode !== 'host') return foldPortRanges(definitionOf(task, name), seen);
   return (definitionOf(task, name)?.portMappings ?? []).flatMap(({ containerPort, protocol = 'tcp' }) =>
     containerPort === undefined ? [] : { bindIP: '0.0.0.0', containerPort, hostPort: containerPort, protocol },
   );

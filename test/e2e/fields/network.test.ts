@@ -111,6 +111,28 @@ describe('portMappings', () => {
   });
 });
 
+describe('containerPortRange', () => {
+  it('is as many host ports in a row, told as one binding', async () => {
+    const task = await runUntil(cell, 'RUNNING', {
+      containerDefinitions: [
+        container('app', {
+          portMappings: [{ containerPortRange: '8100-8102' }, { containerPortRange: '8200-8200', protocol: 'udp' }],
+          command: serving('ranged', 8100, 8102),
+        }),
+      ],
+    });
+    const bindings = task.containers?.[0]?.networkBindings ?? [];
+    expect(bindings.map(({ containerPortRange, protocol }) => [containerPortRange, protocol])).toEqual([
+      ['8100-8102', 'tcp'],
+      ['8200-8200', 'udp'],
+    ]);
+    const [first = 0, last = 0] = bindings[0]?.hostPortRange?.split('-').map(Number) ?? [];
+    expect(last - first).toBe(2);
+    expect([await pageAt(first), await pageAt(last)]).toEqual(['ranged\n', 'ranged\n']);
+    await cell.ecs.send(new StopTaskCommand({ task: task.taskArn }));
+  });
+});
+
 function pageAt(port: number | undefined): Promise<string> {
   return eventually(`an answer on port ${port}`, async () => (await fetch(`http://127.0.0.1:${port}/`)).text());
 }

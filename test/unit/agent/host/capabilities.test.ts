@@ -38,7 +38,7 @@ describe('what is carried out requires nothing that is missing', () => {
       command: ['a'],
       entryPoint: ['b'],
       environment: [{ name: 'A', value: 'b' }],
-      portMappings: [{ containerPort: 80, hostPort: 0 }],
+      portMappings: [{ containerPort: 80, hostPort: 0 }, { containerPortRange: '8000-8010' }],
       links: ['db'],
       mountPoints: [{ sourceVolume: 'data', containerPath: '/data' }],
       volumesFrom: [{ sourceContainer: 'db' }],
@@ -132,7 +132,6 @@ describe('what is not carried out names what is missing', () => {
       'ecs.capability.private-registry-authentication.secretsmanager',
     ],
     ['environment files', { environmentFiles: [{ type: 's3', value: 'x' }] }, 'ecs.capability.env-files.s3'],
-    ['port ranges', { portMappings: [{ containerPortRange: '1-2' }] }, 'ecs.capability.network.container-port-range'],
     [
       'ECR images',
       { image: '000000000000.dkr.ecr.us-east-1.amazonaws.com/x:1' },
