@@ -11,6 +11,8 @@ import type { ContainerDefinition } from '#model/container-definition.ts';
 import type { HostPort } from '#model/resources.ts';
 import { taskPorts, type TaskDefinitionBody } from '#model/task-definition.ts';
 import type { DesiredStatus, HealthStatus, NetworkBinding, StopCode, TaskOverride } from '#model/task.ts';
+import type { NetworkAddress } from './container-spec.ts';
+import { withPauseContainer } from './pause-container.ts';
 import { taskVolumes, type AgentVolume } from './volumes.ts';
 
 /** What control says about a task and never changes afterwards. */
@@ -86,6 +88,7 @@ export interface AgentContainer {
 
 export interface AgentTask {
   assignment: TaskAssignment;
+  /** Control's, and the internal containers that this agent adds. */
   definition: TaskDefinitionBody;
   /** Control's wish; only ever moves from RUNNING to STOPPED. */
   desiredStatus: DesiredStatus;
@@ -94,6 +97,8 @@ export interface AgentTask {
   stop?: StopCause;
   containers: readonly AgentContainer[];
   volumes: readonly AgentVolume[];
+  /** In network mode awsvpc, from the first start of the pause container on. */
+  networkInterface?: NetworkAddress;
   pullStartedAt?: number;
   pullStoppedAt?: number;
   /** When all containers had been started. */
@@ -112,7 +117,8 @@ export interface NewTask {
   stop?: StopCause;
 }
 
-export function newAgentTask({ assignment, definition, desiredStatus, assignmentNumber, stop }: NewTask): AgentTask {
+export function newAgentTask({ assignment, desiredStatus, assignmentNumber, stop, ...rest }: NewTask): AgentTask {
+  const definition = withPauseContainer(rest.definition);
   const arns = new Map(assignment.containers.map((container) => [container.name, container.containerArn]));
   const containers = definition.containerDefinitions.map((container, index): AgentContainer => ({
     name: container.name,

@@ -18,8 +18,16 @@ import {
   type StoppedPhase,
 } from './agent-task.ts';
 import type { ContainerObservation } from './container-spec.ts';
+import { isInternalContainer, pauseContainerName } from './pause-container.ts';
 import { shouldRestart } from './restart-policy.ts';
-import { clipReason, failureReason, outOfMemoryReason, ownStopCause, vanishedReason } from './stop-reason.ts';
+import {
+  clipReason,
+  failureReason,
+  outOfMemoryReason,
+  ownStopCause,
+  pauseStartedAgainReason,
+  vanishedReason,
+} from './stop-reason.ts';
 import type { FailedStep, StepError } from './stop-reason.ts';
 
 export type TaskFact =
@@ -82,7 +90,16 @@ function changeContainer(
   const container = containerNamed(task, fact.container);
   if (container === undefined) return task;
   const changed = changedContainer(task, container, fact, now);
-  return changed === container ? task : withContainer(task, container.name, () => changed);
+  const known = fact.kind === 'observed' ? withAddress(task, fact) : task;
+  return changed === container ? known : withContainer(known, container.name, () => changed);
+}
+
+/** The address of an awsvpc task is its pause container's. */
+function withAddress(task: AgentTask, { container, observation }: Extract<TaskFact, { kind: 'observed' }>): AgentTask {
+  const address = observation.addresses?.[0];
+  if (container !== pauseContainerName || task.definition.networkMode !== 'awsvpc') return task;
+  if (address === undefined || address.ipv4Address === task.networkInterface?.ipv4Address) return task;
+  return { ...task, networkInterface: address };
 }
 
 function changedContainer(
@@ -151,6 +168,10 @@ function observedAlive(container: AgentContainer, observation: ContainerObservat
     if (phase.reappeared !== undefined) return container;
     return { ...container, phase: { ...phase, engineId: observation.id, reappeared: 'to-stop' } };
   }
+  if (isAnotherPause(container, observation)) {
+    const end = stopped(phase, { stoppedAt: now, reason: pauseStartedAgainReason });
+    return { ...container, phase: { ...end, reappeared: 'to-stop' } };
+  }
   const running: RunningPhase = {
     name: 'RUNNING',
     engineId: observation.id,
@@ -159,6 +180,12 @@ function observedAlive(container: AgentContainer, observation: ContainerObservat
     networkBindings: observation.networkBindings,
   };
   return samePhase(phase, running) ? container : { ...container, phase: running };
+}
+
+/** A pause container that was started again holds new namespaces, and nobody is in them. */
+function isAnotherPause({ name, phase }: AgentContainer, { startedAt }: ContainerObservation): boolean {
+  if (!isInternalContainer(name) || phase.name !== 'RUNNING') return false;
+  return startedAt !== undefined && startedAt !== phase.startedAt;
 }
 
 function observedEnded(

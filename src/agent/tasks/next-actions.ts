@@ -107,11 +107,7 @@ export function nextActions(task: AgentTask, situation: Situation, now: number):
 /** Why a definition cannot be run by this agent at all. */
 function startProblem(task: AgentTask): string | undefined {
   const dependency = dependencyProblem(task.definition);
-  if (dependency !== undefined) return dependencyReason(dependency);
-  if (task.definition.networkMode === 'awsvpc') {
-    return 'ResourceInitializationError: this agent cannot give a task its own network interface (networkMode awsvpc)';
-  }
-  return undefined;
+  return dependency === undefined ? undefined : dependencyReason(dependency);
 }
 
 /** Containers whose dependencies can never be met end without having started. */

@@ -96,6 +96,8 @@ const taskState = z.object({
   lastStatus: z.enum(['PENDING', 'RUNNING', 'STOPPING', 'STOPPED']),
   healthStatus,
   containers: z.array(containerState).max(100),
+  /** Of a task with its own network, once it is known. */
+  networkInterface: z.object({ privateIpv4Address: z.ipv4(), macAddress: z.string().max(64) }).exactOptional(),
   stopCode: stopCode.exactOptional(),
   stoppedReason: z.string().max(1024).exactOptional(),
   pullStartedAt: epochMs.exactOptional(),

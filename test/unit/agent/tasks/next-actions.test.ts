@@ -94,13 +94,6 @@ describe('starting', () => {
     const ready = knowing(task, pulled('app'), { kind: 'volumeCreated', volume: 'data' });
     expect(steps(decide(ready))).toEqual(['launch app']);
   });
-
-  it('refuses what it cannot give, before anything is touched', () => {
-    const { task, actions } = decide(anAgentTask({ definition: { networkMode: 'awsvpc' } }));
-    expect(actions).toEqual([]);
-    expect(task.stoppedAt).toBe(5000);
-    expect(task.stop?.reason).toContain('awsvpc');
-  });
 });
 
 describe('dependencies', () => {
