@@ -28,6 +28,12 @@ export function observationOf(inspection: Inspection): ContainerObservation {
   const finishedAt = known === 'exited' || known === 'dead' ? endOf(momentOf(state.FinishedAt), startedAt) : undefined;
   const failedToStart = known === 'created' && state.Error !== '';
   const addresses = addressesOf(inspection.NetworkSettings.Networks ?? {});
+  const mountedAt = (inspection.Mounts ?? []).map(({ Name, Source, Destination }) => ({
+    ...(Name !== undefined && { volume: Name }),
+    source: Source,
+    target: Destination,
+  }));
+  const lastHealthCheck = state.Health?.Log?.at(-1);
   return {
     id: inspection.Id,
     name: inspection.Name.replace(/^\//, ''),
@@ -44,6 +50,10 @@ export function observationOf(inspection: Inspection): ContainerObservation {
     ...(startedAt !== undefined && { startedAt }),
     ...(finishedAt !== undefined && { finishedAt }),
     ...(addresses.length > 0 && { addresses }),
+    ...(mountedAt.length > 0 && { mountedAt }),
+    ...(lastHealthCheck !== undefined && {
+      lastHealthCheck: { exitCode: lastHealthCheck.ExitCode, output: lastHealthCheck.Output },
+    }),
   };
 }
 

@@ -133,4 +133,8 @@ export interface ContainerObservation {
   networkBindings: readonly NetworkBinding[];
   /** Absent when it has none, for instance because it does not run or shares the network of another one. */
   addresses?: readonly NetworkAddress[];
+  /** Volumes and host paths as the container has them; absent when it has none. `volume` is the engine's name of a volume. */
+  mountedAt?: readonly { volume?: string; source: string; target: string }[];
+  /** The newest run of its health check. */
+  lastHealthCheck?: { exitCode: number; output: string };
 }
