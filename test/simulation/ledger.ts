@@ -69,8 +69,9 @@ export function createLedger(): Ledger {
       const counts = `${row.desiredCount} tasks, not the acknowledged ${promised.desiredCount}`;
       throw new Violation('I10', `service ${serviceName} wants ${counts}`);
     }
-    const rolledBack = row.deployments.some(({ rollbackOf }) => rollbackOf !== undefined);
-    if (!rolledBack && promised.taskDefinition !== undefined && row.taskDefinitionArn !== promised.taskDefinition) {
+    // A way back takes the service to an earlier definition until a user says otherwise.
+    if (row.deployments.some(({ rollbackOf }) => rollbackOf !== undefined)) promised.taskDefinition = undefined;
+    if (promised.taskDefinition !== undefined && row.taskDefinitionArn !== promised.taskDefinition) {
       const runs = `runs ${row.taskDefinitionArn}, not the acknowledged ${promised.taskDefinition}`;
       throw new Violation('I10', `service ${serviceName} ${runs}`);
     }

@@ -50,6 +50,7 @@ export async function simulate({ seed, sabotage }: SimulationOptions): Promise<S
     world.trace.add('VIOLATED', `${invariant} (${invariantNames[invariant]}): ${message}`);
   } finally {
     process.off('unhandledRejection', onUnhandled);
+    world.trace.end();
     await world.close();
   }
   return {
@@ -176,7 +177,8 @@ async function comeToRest(world: World): Promise<void> {
 }
 
 async function look(world: World): Promise<Problem[]> {
-  const { rows, hosts } = world;
+  const { rows, hosts, control } = world;
+  if (control.process === undefined) return [{ invariant: 'I12', what: 'control is down' }];
   const { cluster, definitions } = await readContext(world);
   if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
   return problemsAtRest({ rows, hosts, cluster, definitions });
@@ -211,7 +213,9 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
     const waits = service.deployments.some(({ waiting }) => waiting !== undefined);
     if (!hopeless && !waits) continue;
     const { serviceName } = service;
-    world.ledger.deleted(serviceName, await world.call('DeleteService', { service: serviceName, force: true }));
+    const outcome = await world.call('DeleteService', { service: serviceName, force: true });
+    world.ledger.deleted(serviceName, outcome);
+    if (outcome.kind !== 'answered') throw new Violation('I12', `at rest, and control did not answer: ${outcome.kind}`);
   }
 }
 

@@ -192,26 +192,16 @@ export class SimulatedHost {
         await this.#hostClock.sleep(hungCallMs);
         throw new EngineError('timeout', `the engine did not answer within ${hungCallMs / 1000} s`);
       });
-    return {
-      ping: (...args) => ask(() => engine.ping(...args)),
-      describe: (...args) => ask(() => engine.describe(...args)),
-      inspectImage: (...args) => ask(() => engine.inspectImage(...args)),
-      listImages: (...args) => ask(() => engine.listImages(...args)),
-      removeImage: (...args) => ask(() => engine.removeImage(...args)),
-      pull: (...args) => ask(() => engine.pull(...args)),
-      create: (...args) => ask(() => engine.create(...args)),
-      start: (...args) => ask(() => engine.start(...args)),
-      stop: (...args) => ask(() => engine.stop(...args)),
-      kill: (...args) => ask(() => engine.kill(...args)),
-      remove: (...args) => ask(() => engine.remove(...args)),
-      inspect: (...args) => ask(() => engine.inspect(...args)),
-      list: (...args) => ask(() => engine.list(...args)),
-      events: async (...args) => whileAlive(process, await ask(() => engine.events(...args))),
-      logs: (...args) => engine.logs(...args),
-      createVolume: (...args) => ask(() => engine.createVolume(...args)),
-      inspectVolume: (...args) => ask(() => engine.inspectVolume(...args)),
-      removeVolume: (...args) => ask(() => engine.removeVolume(...args)),
-    };
+    const events: ContainerEngine['events'] = async (options) =>
+      whileAlive(process, await ask(() => engine.events(options)));
+    return new Proxy(engine, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name);
+        if (name === 'events' || typeof member !== 'function') return name === 'events' ? events : member;
+        const call = (...args: unknown[]): unknown => Reflect.apply(member, target, args);
+        return name === 'logs' ? call : (...args: unknown[]) => ask(async () => call(...args));
+      },
+    });
   }
 
   /** The journal as one agent process has it: shut to the dead, told to nobody but the living, with a crash around a write when one is planned. */

@@ -80,7 +80,8 @@ export class SimulatedProcess {
 
   #after(clock: Clock, ms: number, run: () => void): Timer {
     if (!this.#alive) return { cancel: () => undefined };
-    const timer = clock.after(ms, () => {
+    // Times are whole milliseconds, as the system's clock tells them.
+    const timer = clock.after(Math.ceil(ms), () => {
       this.#timers.delete(timer);
       run();
     });
