@@ -24,7 +24,7 @@ export interface OwnEngine {
 
 /** `flags` go to dockerd as they are, e.g. `--live-restore`. */
 export async function startOwnEngine(name: string, flags: readonly string[] = []): Promise<OwnEngine> {
-  const namespace = `berth-${name}`;
+  const namespace = `berth-${name}-${process.pid}`;
   const folder = await mkdtemp(join(tmpdir(), `${namespace}-`));
   const socket = join(folder, 'docker.sock');
   await execute('ip', ['netns', 'add', namespace]);
