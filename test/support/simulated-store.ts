@@ -4,7 +4,7 @@
  */
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { ChangeSet, Store, StoreTransaction } from '#control/store/store.ts';
-import { ProcessKilledError, type SimulatedProcess } from './simulated-process.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
 
 export type CommitMoment = 'before' | 'after';
 
@@ -81,9 +81,4 @@ export async function createSimulatedDatabase({ onCommit }: SimulatedDatabaseOpt
     },
     close: () => store.close(),
   };
-}
-
-/** Whether an error only says that the process which asked is dead. */
-export function isOfTheDead(error: unknown): boolean {
-  return error instanceof ProcessKilledError;
 }
