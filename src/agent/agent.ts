@@ -10,6 +10,7 @@ import { samePort, type HostPort } from '#model/resources.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { ContainerEngine } from './engine/container-engine.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
+import type { TaskNetworkDriver } from './network/network-driver.ts';
 import type { Images, RunnerSettings } from './runner/runner-ports.ts';
 import { createSupervisor } from './runner/supervisor.ts';
 import { createSession, type ConnectionState } from './session/connection.ts';
@@ -21,6 +22,8 @@ import { portsInUse, type AgentTask } from './tasks/agent-task.ts';
 export interface AgentOptions {
   engine: ContainerEngine;
   images: Images;
+  /** Absent where no task gets a network of its own. */
+  taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
   /** Stays the caller's: it is not closed with the agent. */
   journal: Journal;
   connect: Connector;
@@ -59,6 +62,7 @@ export function createAgent(options: AgentOptions): Agent {
   const supervisor = createSupervisor({
     engine,
     images,
+    ...(options.taskNetwork === undefined ? {} : { taskNetwork: options.taskNetwork }),
     journal,
     clock,
     random,

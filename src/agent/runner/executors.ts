@@ -5,11 +5,15 @@
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { messageOf } from '#lib/errors.ts';
 import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
+import { TaskNetworkError } from '../network/network-driver.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
 import { containerSpec, machineLabel, taskArnLabel, type ChosenPortRanges } from '../tasks/container-config.ts';
+import type { ContainerSpec } from '../tasks/container-spec.ts';
 import type { TaskFact } from '../tasks/facts.ts';
 import type { ActionExecutors } from '../tasks/next-actions.ts';
 import { portRangesOf } from '../tasks/port-range.ts';
+import { pauseContainerName } from '../tasks/pause-container.ts';
+import { pauseSpec } from '../tasks/pause-spec.ts';
 import type { FailedStep } from '../tasks/stop-reason.ts';
 import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
 
@@ -38,7 +42,7 @@ export function createExecutors(
   dependencies: RunnerDependencies,
   context: ExecutionContext,
 ): ActionExecutors<Promise<Outcome>> {
-  const { engine, images, slots, lookSlots, clock, random, machineId } = dependencies;
+  const { engine, images, slots, lookSlots, clock, random, machineId, taskNetwork } = dependencies;
   const { task, deliver, look, signal } = context;
   const pulls = new Map<string, AbortController>();
 
@@ -77,14 +81,27 @@ export function createExecutors(
 
   async function launch(container: string): Promise<Outcome> {
     try {
-      const portRanges = await choosePortRanges(container);
-      const id = await engine.create(containerSpec(task(), container, machineId, portRanges), { signal });
+      const id = await engine.create(await specOf(container), { signal });
       deliver({ kind: 'created', container, engineId: id });
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'name-conflict') return adopt(container, error);
-      return conclude(container, 'create', error);
+      return conclude(container, error instanceof TaskNetworkError ? 'network' : 'create', error);
     }
     return isStopping(task()) ? done : start(container);
+  }
+
+  async function specOf(container: string): Promise<ContainerSpec> {
+    if (container === pauseContainerName) {
+      return pauseSpec(task(), { machineId, taskNetwork: await ownNetwork(task().definition) });
+    }
+    return containerSpec(task(), container, machineId, await choosePortRanges(container));
+  }
+
+  /** Undefined when the task needs none. */
+  async function ownNetwork({ networkMode }: AgentTask['definition']): Promise<string | undefined> {
+    if (networkMode !== 'awsvpc') return undefined;
+    if (taskNetwork === undefined) throw new TaskNetworkError('this agent gives no task a network of its own');
+    return (await taskNetwork.join({ signal })).engineNetwork;
   }
 
   async function choosePortRanges(container: string): Promise<ChosenPortRanges> {

@@ -5,6 +5,7 @@ import type { Random } from '#lib/random.ts';
 import type { Semaphore } from '#lib/semaphore.ts';
 import type { ContainerEngine, EngineErrorKind } from '../engine/container-engine.ts';
 import type { PortRanges } from '../host/port-ranges.ts';
+import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import type { Journal } from '../state/journal.ts';
 import type { HostResources } from './host-resources.ts';
 
@@ -24,6 +25,8 @@ export interface RunnerSettings {
 export interface RunnerDependencies {
   engine: ContainerEngine;
   images: Images;
+  /** Absent where no task gets a network of its own. */
+  taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
   journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;
   resources: HostResources;
   portRanges: PortRanges;

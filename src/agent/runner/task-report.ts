@@ -6,8 +6,9 @@ import type { TaskSnapshot } from '../tasks/task-state.ts';
 export function reportKey(snapshot: TaskSnapshot): string {
   if (snapshot.lastStatus !== 'PENDING') {
     const { lastStatus, healthStatus, stopCode, stoppedReason, startedAt, executionStoppedAt, stoppedAt } = snapshot;
+    const { containers, networkInterface } = snapshot;
     const moments = [startedAt, executionStoppedAt, stoppedAt];
-    return JSON.stringify([lastStatus, healthStatus, snapshot.containers, stopCode, stoppedReason, moments]);
+    return JSON.stringify([lastStatus, healthStatus, containers, networkInterface, stopCode, stoppedReason, moments]);
   }
   const containers = snapshot.containers.map(({ name, lastStatus, exitCode, reason, healthStatus }) => [
     name,

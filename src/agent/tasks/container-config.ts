@@ -4,12 +4,13 @@
  */
 import { parseArn } from '#model/arn.ts';
 import type { ContainerDefinition, HealthCheck, LogConfiguration } from '#model/container-definition.ts';
-import { parseTaskMemory, type NetworkMode } from '#model/task-definition.ts';
+import { parseTaskMemory } from '#model/task-definition.ts';
 import type { ContainerOverride } from '#model/task.ts';
 import { containerNamed, definitionOf, type AgentTask } from './agent-task.ts';
 import type { ContainerSpec, DeviceMapping, HealthCheckSpec, Mount, PortBinding } from './container-spec.ts';
 import { linkedContainer } from './dependencies.ts';
 import { portRangesOf } from './port-range.ts';
+import { namespacesOf } from './namespaces.ts';
 import { hostPathOf } from './volumes.ts';
 
 /** The label by which an agent tells its own containers from those of another agent on the same engine. */
@@ -40,7 +41,8 @@ export function containerSpec(
   const container = containerNamed(task, name);
   if (definition === undefined || container === undefined) throw new Error(`the task has no container ${name}`);
   const override = task.assignment.overrides.containerOverrides?.find((candidate) => candidate.name === name);
-  const network = networkOf(task.definition.networkMode, definition);
+  const namespaces = namespacesOf(task, definition);
+  const { network } = namespaces;
   const linux = definition.linuxParameters;
   const command = override?.command ?? definition.command;
   return {
@@ -49,11 +51,10 @@ export function containerSpec(
     ...(definition.entryPoint === undefined ? {} : { entryPoint: definition.entryPoint }),
     ...(command === undefined ? {} : { command }),
     environment: environmentOf(task, definition, override),
-    labels: labelsOf(task, definition, machineId),
+    labels: labelsOf(task, name, machineId),
     ...(definition.workingDirectory === undefined ? {} : { workingDirectory: definition.workingDirectory }),
     ...(definition.user === undefined ? {} : { user: definition.user }),
-    ...(definition.hostname === undefined ? {} : { hostname: definition.hostname }),
-    network,
+    ...namespaces,
     ports: network === 'bridge' ? portsOf(definition, portRanges) : [],
     mounts: mountsOf(task, definition),
     volumesFrom: volumesFromOf(task, definition),
@@ -68,29 +69,15 @@ export function containerSpec(
     capAdd: linux?.capabilities?.add ?? [],
     capDrop: linux?.capabilities?.drop ?? [],
     ...(linux?.devices === undefined ? {} : { devices: devicesOf(linux.devices) }),
-    dnsServers: definition.dnsServers ?? [],
-    dnsSearchDomains: definition.dnsSearchDomains ?? [],
-    extraHosts: (definition.extraHosts ?? []).map(({ hostname, ipAddress }) => `${hostname}:${ipAddress}`),
     securityOptions: definition.dockerSecurityOptions ?? [],
     ulimits: (definition.ulimits ?? []).map((limit) => ({
       name: limit.name,
       soft: limit.softLimit,
       hard: limit.hardLimit,
     })),
-    sysctls: Object.fromEntries(
-      (definition.systemControls ?? []).flatMap(({ namespace, value }) =>
-        namespace === undefined || value === undefined ? [] : [[namespace, value]],
-      ),
-    ),
-    ...(linux?.sharedMemorySize === undefined ? {} : { sharedMemoryBytes: linux.sharedMemorySize * mebibyte }),
     ...logOf(definition.logConfiguration),
     healthCheck: definition.healthCheck === undefined ? 'none' : healthCheckOf(definition.healthCheck),
   };
-}
-
-function networkOf(mode: NetworkMode | undefined, definition: ContainerDefinition): ContainerSpec['network'] {
-  if (definition.disableNetworking === true || mode === 'none') return 'none';
-  return mode === 'host' ? 'host' : 'bridge';
 }
 
 /** The definition's variables, replaced by the override's of the same name, then what ECS injects unless it is set already. */
@@ -105,19 +92,21 @@ function environmentOf(
     if (name !== undefined) variables.set(name, value ?? '');
   }
   const region = parseArn(task.assignment.taskArn)?.region ?? '';
-  const injected = { AWS_EXECUTION_ENV: 'AWS_ECS_EC2', AWS_REGION: region, AWS_DEFAULT_REGION: region };
+  const environmentName = task.assignment.launchType === 'FARGATE' ? 'AWS_ECS_FARGATE' : 'AWS_ECS_EC2';
+  const injected = { AWS_EXECUTION_ENV: environmentName, AWS_REGION: region, AWS_DEFAULT_REGION: region };
   for (const [name, value] of Object.entries(injected)) {
     if (value !== '' && !variables.has(name)) variables.set(name, value);
   }
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }
 
-function labelsOf(task: AgentTask, definition: ContainerDefinition, machineId: string): Record<string, string> {
+/** What tells an agent's container from others, under the definition's own labels. */
+export function labelsOf(task: AgentTask, name: string, machineId: string): Record<string, string> {
   const { taskArn, family, revision, clusterName } = task.assignment;
   return {
-    ...definition.dockerLabels,
+    ...definitionOf(task, name)?.dockerLabels,
     [taskArnLabel]: taskArn,
-    [containerNameLabel]: definition.name,
+    [containerNameLabel]: name,
     'com.amazonaws.ecs.task-definition-family': family,
     'com.amazonaws.ecs.task-definition-version': String(revision),
     'com.amazonaws.ecs.cluster': clusterName,

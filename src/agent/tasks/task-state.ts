@@ -8,6 +8,8 @@ import {
   type StopCode,
 } from '#model/task.ts';
 import { definitionOf, type AgentContainer, type AgentTask } from './agent-task.ts';
+import type { NetworkAddress } from './container-spec.ts';
+import { isInternalContainer } from './pause-container.ts';
 import { foldPortRanges } from './port-range.ts';
 import { clipReason } from './stop-reason.ts';
 
@@ -29,7 +31,10 @@ export interface TaskSnapshot {
   taskArn: string;
   lastStatus: ReportedTaskStatus;
   healthStatus: HealthStatus;
+  /** Without internal ones. */
   containers: ContainerSnapshot[];
+  /** In network mode awsvpc, once it is known. */
+  networkInterface?: { privateIpv4Address: string; macAddress: string };
   stopCode?: StopCode;
   stoppedReason?: string;
   pullStartedAt?: number;
@@ -52,7 +57,7 @@ export function reportedStatus(task: AgentTask): ReportedTaskStatus {
 
 /** `waiting` (from the decision) becomes the reason of containers that are not running yet. */
 export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, string>): TaskSnapshot {
-  const { pullStartedAt, pullStoppedAt, startedAt, executionStoppedAt, stoppedAt, stop } = task;
+  const { pullStartedAt, pullStoppedAt, startedAt, executionStoppedAt, stoppedAt, stop, networkInterface } = task;
   return {
     taskArn: task.assignment.taskArn,
     lastStatus: reportedStatus(task),
@@ -63,7 +68,10 @@ export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, strin
         return { healthStatus: healthOf(container), checked: definition.healthCheck !== undefined };
       }),
     ),
-    containers: task.containers.map((container) => containerSnapshot(task, container, waiting.get(container.name))),
+    containers: task.containers
+      .filter(({ name }) => !isInternalContainer(name))
+      .map((container) => containerSnapshot(task, container, waiting.get(container.name))),
+    ...(networkInterface === undefined ? {} : { networkInterface: interfaceSnapshot(networkInterface) }),
     ...(stop === undefined ? {} : { stopCode: stop.stopCode, stoppedReason: clipReason(stop.reason) }),
     ...(pullStartedAt === undefined ? {} : { pullStartedAt }),
     ...(pullStoppedAt === undefined ? {} : { pullStoppedAt }),
@@ -71,6 +79,10 @@ export function taskSnapshot(task: AgentTask, waiting: ReadonlyMap<string, strin
     ...(executionStoppedAt === undefined ? {} : { executionStoppedAt }),
     ...(stoppedAt === undefined ? {} : { stoppedAt }),
   };
+}
+
+function interfaceSnapshot({ ipv4Address, macAddress }: NetworkAddress): NonNullable<TaskSnapshot['networkInterface']> {
+  return { privateIpv4Address: ipv4Address, macAddress };
 }
 
 function containerSnapshot(task: AgentTask, container: AgentContainer, waiting: string | undefined): ContainerSnapshot {
