@@ -1,6 +1,14 @@
 /** The sizes a task of launch type FARGATE may have, and what such a task may not ask for. */
 import type { ContainerDefinition } from './container-definition.ts';
+import type { EphemeralStorage } from './placement.ts';
 import { parseTaskCpu, parseTaskMemory, type TaskDefinitionBody } from './task-definition.ts';
+
+/** What a FARGATE task shows as its platform, and may ask for by name. */
+export const fargatePlatform = { version: '1.4.0', family: 'Linux' } as const;
+export const fargatePlatformVersions: readonly string[] = ['LATEST', fargatePlatform.version];
+
+/** Of a task that asks for nothing else. */
+export const defaultEphemeralStorage: EphemeralStorage = { sizeInGiB: 20 };
 
 /** MiB: every `step` from `from` to `to`. By CPU units. */
 const memoryByCpu: ReadonlyMap<number, { from: number; to: number; step: number; also?: number }> = new Map([

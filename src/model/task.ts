@@ -47,6 +47,21 @@ export interface NetworkBinding {
   hostPortRange?: string;
 }
 
+/**
+ * The network interface of a task with a network of its own (awsvpc). What it is called is decided at placement; its addresses come from the
+ * task's agent. Its status follows from them and from the task's: `networkAttachmentStatus`.
+ */
+export interface NetworkAttachment {
+  /** A UUID. */
+  id: string;
+  /** `eni-…`. */
+  networkInterfaceId: string;
+  /** The first of the network configuration. */
+  subnetId: string;
+  privateIpv4Address?: string;
+  macAddress?: string;
+}
+
 export interface TaskContainer {
   containerArn: string;
   name: string;
@@ -117,6 +132,9 @@ export interface Task {
   containers: readonly TaskContainer[];
   overrides: TaskOverride;
   networkConfiguration?: NetworkConfiguration;
+  networkAttachment?: NetworkAttachment;
+  /** Of FARGATE tasks, and of those whose definition says. */
+  ephemeralStorage?: EphemeralStorage;
   enableExecuteCommand: boolean;
   tags: readonly Tag[];
   stopCode?: StopCode;
@@ -148,6 +166,14 @@ export function laterTaskStatus(a: TaskStatus, b: TaskStatus): TaskStatus {
 
 export function hasStopped(task: Pick<Task, 'lastStatus'>): boolean {
   return task.lastStatus === 'STOPPED';
+}
+
+/** ECS's names; those in between are never seen here. */
+export function networkAttachmentStatus(
+  task: Pick<Task, 'lastStatus' | 'networkAttachment'>,
+): 'PRECREATED' | 'ATTACHED' | 'DELETED' {
+  if (hasStopped(task)) return 'DELETED';
+  return task.networkAttachment?.privateIpv4Address === undefined ? 'PRECREATED' : 'ATTACHED';
 }
 
 /**

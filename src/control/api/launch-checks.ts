@@ -4,6 +4,7 @@
  */
 import type { Realm } from '#model/arn.ts';
 import type { ContainerDefinition } from '#model/container-definition.ts';
+import { fargatePlatformVersions } from '#model/fargate.ts';
 import type { NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
 import { requiredAttributes } from '#model/task-definition-requirements.ts';
 import { parseTaskCpu, parseTaskMemory, type TaskDefinition } from '#model/task-definition.ts';
@@ -11,6 +12,7 @@ import type { Task, TaskOverride } from '#model/task.ts';
 import {
   clientException,
   invalidParameter,
+  platformUnknown,
   taskDefinitionInactive,
   taskDefinitionToRunNotFound,
   unsupportedFeature,
@@ -56,6 +58,15 @@ export function checkNetwork(definition: TaskDefinition, configuration: NetworkC
   if (definition.body.networkMode !== 'awsvpc' && given) {
     throw invalidParameter('Network Configuration is not valid for the given networkMode of this task definition.');
   }
+}
+
+/** Only FARGATE has platforms. */
+export function checkPlatform(launchType: Task['launchType'], platformVersion: string | undefined): void {
+  if (platformVersion === undefined) return;
+  if (launchType !== 'FARGATE') {
+    throw invalidParameter(`The platform version must be null when specifying an ${launchType} launch type.`);
+  }
+  if (!fargatePlatformVersions.includes(platformVersion)) throw platformUnknown(platformVersion);
 }
 
 export function checkPlacement(

@@ -6,7 +6,7 @@ import type { DeploymentConfiguration, SchedulingStrategy, Service } from '#mode
 import type { TaskDefinition } from '#model/task-definition.ts';
 import { invalidParameter, unsupportedFeature } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
-import { checkNetwork, checkPlacement, refuseExecuteCommand } from './launch-checks.ts';
+import { checkNetwork, checkPlacement, checkPlatform, refuseExecuteCommand } from './launch-checks.ts';
 
 type Settings = InputOf<'CreateService'> | InputOf<'UpdateService'>;
 
@@ -108,6 +108,7 @@ function isFilled(list: readonly unknown[] | undefined): boolean {
 export function withSettings(service: Service, input: Settings, definition: TaskDefinition): Service {
   const networkConfiguration = input.networkConfiguration ?? service.networkConfiguration;
   checkNetwork(definition, networkConfiguration);
+  checkPlatform(service.launchType, input.platformVersion);
   const grace = input.healthCheckGracePeriodSeconds ?? service.healthCheckGracePeriodSeconds;
   return {
     ...service,

@@ -15,6 +15,7 @@ import {
   checkNetwork,
   checkOverrides,
   checkPlacement,
+  checkPlatform,
   chosenLaunchType,
   definitionToRun,
   refuseExecuteCommand,
@@ -44,9 +45,7 @@ export const taskHandlers: Handlers<'RunTask' | 'StartTask' | 'StopTask' | 'Desc
           async perform() {
             const definition = await definitionToRun(tx, realm, input.taskDefinition);
             const launchType = chosenLaunchType(input, definition);
-            if (launchType !== 'FARGATE' && input.platformVersion !== undefined) {
-              throw invalidParameter(`The platform version must be null when specifying an ${launchType} launch type.`);
-            }
+            checkPlatform(launchType, input.platformVersion);
             checkPlacement(placementConstraints, placementStrategy);
             const { tasks, failures, noInstances } = await launchTasks(tx, context, {
               ...launchFields(input, definition, cluster.clusterName),

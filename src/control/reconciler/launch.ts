@@ -13,7 +13,8 @@ import type { Failure, NetworkConfiguration, PlacementConstraint, PlacementStrat
 import type { TaskResources } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
 import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
-import type { Task, TaskContainer, TaskOverride } from '#model/task.ts';
+import { defaultEphemeralStorage } from '#model/fargate.ts';
+import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
 import { place, placeOnEach, type Placement, type PlacementRefusal, type PlacementResult } from '../scheduler/place.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
@@ -163,6 +164,8 @@ function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, spot
     containers: newContainers({ realm, ids }, request, id),
     overrides: request.overrides,
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
+    ...networkAttachmentOf(ids, request),
+    ...ephemeralStorageOf(request),
     enableExecuteCommand: request.enableExecuteCommand,
     tags: request.tags,
     createdAt: clock.now(),
@@ -170,6 +173,21 @@ function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, spot
     assignmentNumber: spot.assignmentNumber,
     stateChangeNumber: 0,
   };
+}
+
+function networkAttachmentOf(
+  ids: Ids,
+  { definition, networkConfiguration }: LaunchRequest,
+): { networkAttachment?: NetworkAttachment } {
+  if (definition.body.networkMode !== 'awsvpc') return {};
+  const subnetId = networkConfiguration?.awsvpcConfiguration?.subnets[0] ?? '';
+  return { networkAttachment: { id: ids.uuid(), networkInterfaceId: `eni-${ids.hex(17)}`, subnetId } };
+}
+
+function ephemeralStorageOf({ definition, launchType, overrides }: LaunchRequest): Pick<Task, 'ephemeralStorage'> {
+  const told = overrides.ephemeralStorage ?? definition.body.ephemeralStorage;
+  const ephemeralStorage = told ?? (launchType === 'FARGATE' ? defaultEphemeralStorage : undefined);
+  return ephemeralStorage === undefined ? {} : { ephemeralStorage };
 }
 
 function newContainers(

@@ -24,6 +24,7 @@ export function applyTaskState(task: Task, change: TaskState, now: number): Task
         change.containers.find(({ name }) => name === container.name),
       ),
     ),
+    ...withAddresses(task, change),
     ...withoutUndefined({
       stopCode: change.stopCode ?? task.stopCode,
       stoppedReason: change.stoppedReason ?? task.stoppedReason,
@@ -37,6 +38,11 @@ export function applyTaskState(task: Task, change: TaskState, now: number): Task
     version: task.version + 1,
     stateChangeNumber: change.number,
   };
+}
+
+function withAddresses(task: Task, { networkInterface }: TaskState): Pick<Task, 'networkAttachment'> {
+  if (task.networkAttachment === undefined || networkInterface === undefined) return {};
+  return { networkAttachment: { ...task.networkAttachment, ...networkInterface } };
 }
 
 /** A container that the change does not name keeps what is known of it; one that the task does not have is none of its business. */

@@ -142,6 +142,10 @@ export function serviceScaledAboveZero(): EcsError {
   return invalidParameter('The service cannot be stopped while it is scaled above 0.');
 }
 
+export function platformUnknown(platformVersion: string): EcsError {
+  return new EcsError('PlatformUnknownException', `The specified platform version does not exist: ${platformVersion}.`);
+}
+
 export function taskDefinitionNotFound(): EcsError {
   return clientException('Unable to describe task definition.');
 }

@@ -6,6 +6,7 @@ import type {
 } from '@aws-sdk/client-ecs';
 import { clusterArn, type Realm } from '#model/arn.ts';
 import type { Deployment } from '#model/deployment.ts';
+import { fargatePlatform, fargatePlatformVersions } from '#model/fargate.ts';
 import type { Service, ServiceEvent } from '#model/service.ts';
 import { chosen, present, seconds, type Wire } from './wire.ts';
 
@@ -45,8 +46,10 @@ export function renderService(service: Service, { realm, counts, include = [] }:
   return {
     loadBalancers: [],
     serviceRegistries: [],
+    ...(service.launchType === 'FARGATE' ? { platformVersion: fargatePlatformVersions[0] } : {}),
     ...chosen(service.kept, keptByService),
     ...present({
+      platformFamily: service.launchType === 'FARGATE' ? fargatePlatform.family : undefined,
       serviceArn: service.serviceArn,
       serviceName: service.serviceName,
       clusterArn: clusterArn(realm, service.clusterName),

@@ -1,7 +1,8 @@
 /** Tasks and their containers as answers show them. */
-import type { Container as SdkContainer, Task as SdkTask } from '@aws-sdk/client-ecs';
+import type { Attachment as SdkAttachment, Container as SdkContainer, Task as SdkTask } from '@aws-sdk/client-ecs';
 import { clusterArn, type Realm } from '#model/arn.ts';
-import type { Task, TaskContainer } from '#model/task.ts';
+import { fargatePlatform } from '#model/fargate.ts';
+import { networkAttachmentStatus, type Task, type TaskContainer } from '#model/task.ts';
 import { optionalSeconds, present, seconds, type Wire } from './wire.ts';
 
 export interface TaskView {
@@ -28,10 +29,13 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
     cpu: task.cpu,
     memory: task.memory,
     containers: task.containers.map((container) => renderContainer(container, task)),
-    attachments: [],
+    attachments: attachmentsOf(task),
     attributes: [],
     overrides: { ...task.overrides, containerOverrides: task.overrides.containerOverrides ?? [] },
-    ephemeralStorage: task.overrides.ephemeralStorage,
+    ephemeralStorage: task.ephemeralStorage,
+    ...(task.launchType === 'FARGATE'
+      ? { platformVersion: fargatePlatform.version, platformFamily: fargatePlatform.family }
+      : {}),
     enableExecuteCommand: task.enableExecuteCommand,
     createdAt: seconds(task.createdAt),
     pullStartedAt: optionalSeconds(task.pullStartedAt),
@@ -47,6 +51,21 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
   });
 }
 
+function attachmentsOf(task: Task): Wire<SdkAttachment>[] {
+  const attachment = task.networkAttachment;
+  if (attachment === undefined) return [];
+  const { id, subnetId, networkInterfaceId, macAddress, privateIpv4Address } = attachment;
+  const facts = { subnetId, networkInterfaceId, macAddress, privateIPv4Address: privateIpv4Address };
+  const details = Object.entries(facts).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  return [{ id, type: 'ElasticNetworkInterface', status: networkAttachmentStatus(task), details }];
+}
+
+/** All containers of a task share its one interface. */
+function networkInterfacesOf({ networkAttachment }: Task): NonNullable<Wire<SdkContainer>['networkInterfaces']> {
+  if (networkAttachment?.privateIpv4Address === undefined) return [];
+  return [{ attachmentId: networkAttachment.id, privateIpv4Address: networkAttachment.privateIpv4Address }];
+}
+
 function renderContainer(container: TaskContainer, task: Task): Wire<SdkContainer> {
   return present({
     containerArn: container.containerArn,
@@ -60,7 +79,7 @@ function renderContainer(container: TaskContainer, task: Task): Wire<SdkContaine
     reason: container.reason,
     healthStatus: container.healthStatus,
     networkBindings: container.networkBindings,
-    networkInterfaces: [],
+    networkInterfaces: networkInterfacesOf(task),
     cpu: container.cpu,
     memory: container.memory,
     memoryReservation: container.memoryReservation,
