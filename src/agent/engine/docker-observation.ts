@@ -25,7 +25,9 @@ export function observationOf(inspection: Inspection): ContainerObservation {
   const { State: state, Config: config } = inspection;
   const known = states[state.Status] ?? (state.Running ? 'running' : 'exited');
   const startedAt = momentOf(state.StartedAt);
-  const finishedAt = known === 'exited' || known === 'dead' ? endOf(momentOf(state.FinishedAt), startedAt) : undefined;
+  // What is being removed no longer runs, but may never have run.
+  const ended = known === 'exited' || known === 'dead' || (known === 'removing' && startedAt !== undefined);
+  const finishedAt = ended ? endOf(momentOf(state.FinishedAt), startedAt) : undefined;
   const failedToStart = known === 'created' && state.Error !== '';
   const addresses = addressesOf(inspection.NetworkSettings.Networks ?? {});
   const mountedAt = (inspection.Mounts ?? []).map(({ Name, Source, Destination }) => ({
@@ -44,7 +46,7 @@ export function observationOf(inspection: Inspection): ContainerObservation {
     health: health[state.Health?.Status ?? ''] ?? 'UNKNOWN',
     imageId: inspection.Image,
     networkBindings: networkBindings(inspection.NetworkSettings.Ports ?? {}),
-    ...((known === 'exited' || known === 'dead' || failedToStart) && { exitCode: state.ExitCode }),
+    ...((ended || failedToStart) && { exitCode: state.ExitCode }),
     ...(known === 'running' && state.Pid > 0 && { pid: state.Pid }),
     ...(state.Error !== '' && { error: state.Error }),
     ...(startedAt !== undefined && { startedAt }),

@@ -199,7 +199,7 @@ function observedEnded(
   // The end that made the restart due is told again; one with a later start is a new end.
   if (phase.name === 'RUNNING' && phase.restartDue && (observation.startedAt ?? 0) <= phase.startedAt) return container;
   const startedAt = observation.startedAt ?? (phase.name === 'RUNNING' ? phase.startedAt : undefined);
-  if (phase.name === 'RUNNING' && task.stop === undefined) {
+  if (phase.name === 'RUNNING' && task.stop === undefined && observation.state !== 'removing') {
     const { exitCode } = observation;
     const ended = { exitCode, startedAt: phase.startedAt, lastRestartAt: container.restarts.lastAt };
     if (shouldRestart(definitionOf(task, container.name)?.restartPolicy, ended, now)) {
@@ -223,6 +223,8 @@ function observedEnded(
 /** The engine's OOM flag is also set when only a child was killed; it counts here because the container has ended. */
 function endReason(observation: ContainerObservation): string | undefined {
   if (observation.oomKilled) return outOfMemoryReason;
+  // The agent itself removes only what has ended.
+  if (observation.state === 'removing') return vanishedReason;
   if (observation.error === undefined || observation.error === '') return undefined;
   return clipReason(`CannotStartContainerError: ${observation.error}`);
 }

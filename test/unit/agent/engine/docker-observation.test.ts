@@ -55,6 +55,15 @@ test('a running container', () => {
   });
 });
 
+test('a container that is being removed tells its exit code only when it has run', () => {
+  expect(observationOf(inspection({ Status: 'removing', Running: false, ExitCode: 137 }))).toMatchObject({
+    state: 'removing',
+    exitCode: 137,
+  });
+  const neverStarted = { Status: 'removing', Running: false, StartedAt: '0001-01-01T00:00:00Z' };
+  expect(observationOf(inspection(neverStarted))).not.toHaveProperty('exitCode');
+});
+
 test('a running container does not speak of the end of its run before', () => {
   expect(observationOf(inspection({ FinishedAt: '2026-01-01T00:00:02Z', ExitCode: 3 }))).not.toHaveProperty(
     'finishedAt',

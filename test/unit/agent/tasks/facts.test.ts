@@ -142,6 +142,16 @@ describe('a container', () => {
     });
   });
 
+  it('that is seen while it is being removed from outside says so too, with its exit code', () => {
+    const removing = anObservation({ state: 'removing', exitCode: 137 });
+    const seen = applyFact(after(['seen running']), { kind: 'observed', container: 'app', observation: removing }, 1);
+    expect(phase(seen)).toMatchObject({
+      name: 'STOPPED',
+      exitCode: 137,
+      reason: 'ContainerVanishedError: the container was removed from outside',
+    });
+  });
+
   it('that runs again after its end is to be stopped again, once', () => {
     const reappeared = after(['seen running', 'seen exited', 'seen running']);
     expect(phase(reappeared)).toMatchObject({ reappeared: 'to-stop' });
@@ -215,7 +225,7 @@ describe('a restart policy', () => {
 
   it('starts a container again that lived long enough, whatever its code', () => {
     const ended = exit(after(['seen running'], task), 0, 63_000);
-    expect(phase(ended)).toMatchObject({ name: 'RUNNING', restartDue: true });
+    expect(phase(ended)).toMatchObject({ name: 'RUNNING', restartDue: { at: 63_000 } });
     expect(containerNamed(ended, 'app')?.restarts).toEqual({ count: 1, lastAt: 63_000 });
   });
 
@@ -230,6 +240,29 @@ describe('a restart policy', () => {
     const due = exit(after(['seen running'], task), 1, 63_000);
     expect(exit(due, 1, 63_001)).toBe(due);
     expect(phase(exit(due, 1, 64_000, 63_500))?.name).toBe('STOPPED');
+  });
+
+  it('with attempts for early ends waits longer each time, gives up, and begins anew after a long run', () => {
+    const labelled = anAgentTask({
+      containers: [{ name: 'app', restartPolicy: policy, dockerLabels: { 'berth.restart-attempts': '3' } }],
+    });
+    const delays: (number | undefined)[] = [];
+    let current = after(['seen running'], labelled);
+    for (let now = 10_000; phase(current)?.name === 'RUNNING'; now += 10_000) {
+      current = exit(current, 1, now, now - 100);
+      const { restarts } = containerNamed(current, 'app') ?? {};
+      delays.push(phase(current)?.name === 'RUNNING' ? (restarts?.lastAt ?? 0) - now : undefined);
+      const observation = anObservation({ startedAt: now + 5000 });
+      current = applyFact(current, { kind: 'observed', container: 'app', observation }, now + 5000);
+    }
+    expect(delays).toEqual([1000, 2000, 4000, undefined]);
+    const early = exit(after(['seen running'], labelled), 1, 10_000);
+    const again = applyFact(
+      early,
+      { kind: 'observed', container: 'app', observation: anObservation({ startedAt: 11_000 }) },
+      11_000,
+    );
+    expect(containerNamed(exit(again, 1, 90_000, 11_000), 'app')?.restarts).toEqual({ count: 2, lastAt: 90_000 });
   });
 
   it('gives way to a task that stops', () => {
