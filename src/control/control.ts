@@ -79,6 +79,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       logs: sessions,
       findKey: keyFinder(admin, store),
       connectedAgents: () => sessions.connected(),
+      utilisation: sessions.utilisation,
       ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
     });
     const sessionServer = attachSessionServer(api.server, { sessions, agentToken: secrets.agentToken, clock, logger });

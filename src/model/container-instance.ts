@@ -22,11 +22,24 @@ export interface VersionInfo {
   dockerVersion?: string;
 }
 
+export type InstanceHealthStatus = 'OK' | 'IMPAIRED' | 'INSUFFICIENT_DATA' | 'INITIALIZING';
+
 /** ECS's instance health: `OK` may take tasks; `IMPAIRED` takes none and says why in `reason`. */
 export interface InstanceHealth {
-  status: 'OK' | 'IMPAIRED' | 'INSUFFICIENT_DATA' | 'INITIALIZING';
+  status: InstanceHealthStatus;
   reason?: string;
-  /** Epoch milliseconds of the last report and of the last change of `status`. */
+  /** Epoch milliseconds of the last report that said something new and of the last change of `status`. */
+  updatedAt: number;
+  changedAt: number;
+  /** Each check of the agent on its own; absent when it reports only the whole. */
+  details?: readonly InstanceHealthDetail[];
+}
+
+export interface InstanceHealthDetail {
+  /** `CONTAINER_RUNTIME`, or one of the agent's own (docs/metrics.md). */
+  type: string;
+  status: InstanceHealthStatus;
+  reason?: string;
   updatedAt: number;
   changedAt: number;
 }

@@ -1,5 +1,6 @@
 /** What Prometheus scrapes: requests by operation and answer, and the fleet as the store and the sessions see it at that moment. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Utilisation, UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 
 export interface ApiMetrics {
@@ -14,11 +15,12 @@ export interface ApiMetricsOptions {
   store: Store;
   /** How many agents have a session now. */
   connectedAgents(): number;
+  readonly utilisation: UtilisationSource;
 }
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export function createApiMetrics({ store, connectedAgents }: ApiMetricsOptions): ApiMetrics {
+export function createApiMetrics({ store, connectedAgents, utilisation }: ApiMetricsOptions): ApiMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -54,6 +56,7 @@ export function createApiMetrics({ store, connectedAgents }: ApiMetricsOptions):
       this.set({ status: 'PENDING' }, pending);
     },
   });
+  registerUtilisation(registry, utilisation);
   return {
     answered({ operation, code, seconds }) {
       requests.inc({ operation, code });
@@ -62,4 +65,33 @@ export function createApiMetrics({ store, connectedAgents }: ApiMetricsOptions):
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };
+}
+
+/** The series are the clusters and services that exist and report; a service whose tasks fall silent loses its series. */
+function registerUtilisation(registry: Registry, utilisation: UtilisationSource): void {
+  const registers = [registry];
+  function describe(what: string, labelNames: readonly ('cluster' | 'service')[], read: () => Utilisation[]): void {
+    const gauge = (name: string, help: string, value: (one: Utilisation) => number | undefined): void => {
+      new Gauge({
+        name: `berth_${what}_${name}`,
+        help,
+        labelNames,
+        registers,
+        collect() {
+          this.reset();
+          for (const one of read()) {
+            const amount = value(one);
+            const { clusterName: cluster, serviceName: service } = one;
+            if (amount !== undefined) this.set(service === undefined ? { cluster } : { cluster, service }, amount);
+          }
+        },
+      });
+    };
+    gauge('cpu_utilization_ratio', 'Processor time used of what is there; 1 is all of it.', ({ cpu }) => cpu?.average);
+    gauge('memory_utilization_ratio', 'Memory used of what is there; 1 is all of it.', ({ memory }) => memory?.average);
+    gauge('reporting', 'Tasks of a service, or machines of a cluster, that report.', ({ sources }) => sources);
+    gauge('telemetry_age_seconds', 'Age of the oldest figures in the others.', ({ ageMs }) => ageMs / 1000);
+  }
+  describe('service', ['cluster', 'service'], () => utilisation.services());
+  describe('cluster', ['cluster'], () => utilisation.clusters());
 }

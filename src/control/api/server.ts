@@ -14,6 +14,7 @@ import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
 import { EcsError, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
+import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
 import { logLines, parseLogRequest, type LogSource } from './logs.ts';
@@ -32,6 +33,7 @@ export interface ApiOptions {
   readonly logs: LogSource;
   readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
   readonly connectedAgents: () => number;
+  readonly utilisation: UtilisationSource;
   readonly limits?: Partial<ApiLimits>;
 }
 
@@ -58,11 +60,11 @@ const emptyBody = Buffer.alloc(0);
 
 /** A fastify instance that is ready to listen. Closing it ends streams of logs and lets answers that are under way go out. */
 export function createApi(options: ApiOptions): FastifyInstance {
-  const { store, realm, clock, ids, logger, logs, findKey, connectedAgents } = options;
+  const { store, realm, clock, ids, logger, logs, findKey, connectedAgents, utilisation } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const dispatcher = createDispatcher(options);
   const verify = createVerifier({ region: realm.region, services: ['ecs'], clock, findKey });
-  const metrics = createApiMetrics({ store, connectedAgents });
+  const metrics = createApiMetrics({ store, connectedAgents, utilisation });
   const rateLimiter = createRateLimiter(limits.rate, clock);
   const closing = new AbortController();
   let inFlight = 0;

@@ -100,7 +100,20 @@ function reportedFields(hello: Hello, before: InstanceHealth | undefined, now: n
 
 /** A report of health as the row keeps it. */
 export function healthOf(report: Hello['health'], before: InstanceHealth | undefined, now: number): InstanceHealth {
-  return { ...report, updatedAt: now, changedAt: before?.status === report.status ? before.changedAt : now };
+  const { details, ...whole } = report;
+  const dated = details?.map((detail) => {
+    const earlier = before?.details?.find(({ type }) => type === detail.type);
+    return { ...detail, ...datesOf(detail, earlier, now) };
+  });
+  return { ...whole, ...datesOf(whole, before, now), ...(dated !== undefined && { details: dated }) };
+}
+
+function datesOf(
+  { status }: Pick<InstanceHealth, 'status'>,
+  before: Pick<InstanceHealth, 'status' | 'changedAt'> | undefined,
+  now: number,
+): Pick<InstanceHealth, 'updatedAt' | 'changedAt'> {
+  return { updatedAt: now, changedAt: before?.status === status ? before.changedAt : now };
 }
 
 function newInstance(arn: string, clusterName: string, hello: Hello, now: number): ContainerInstance {

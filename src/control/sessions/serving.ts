@@ -3,6 +3,7 @@
  * acknowledgements, the heartbeat, log streams, work in the database). Two kinds of work run beside each other: the agent's reports, in the order in
  * which they came, and passes over the line of assignments, one at a time, which the registry's queue runs and repeats when they fail.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '#lib/clock.ts';
 import { startHeartbeat } from '#lib/heartbeat.ts';
 import type { Logger } from '#lib/logger.ts';
@@ -16,6 +17,7 @@ import type {
   StateChanges,
   StopQuery,
 } from '#protocol/session/messages.ts';
+import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { lineOfHello, planOutgoing, readLine, type AssignmentLine, type DefinitionReader } from './assignments.ts';
@@ -43,6 +45,8 @@ export interface ServingOptions {
   end(code: number, reason: string): void;
   /** Ends the session without a word to a peer that no longer answers. */
   giveUp(reason: string): void;
+  /** Takes what the agent's tasks use. Must not throw. */
+  telemetry(message: Telemetry): void;
   /** Asks for a pass. */
   wake(): void;
 }
@@ -117,7 +121,7 @@ export function startServing(options: ServingOptions): Serving {
   }
 
   function noteHealth({ health: reported }: AgentHeartbeat): void {
-    if (reported.status === health.status && reported.reason === health.reason) return;
+    if (isDeepStrictEqual(reported, health)) return;
     health = reported;
     enqueueReport(writeHealth);
   }
@@ -207,6 +211,9 @@ export function startServing(options: ServingOptions): Serving {
           return;
         case 'logEntries':
           if (!logs.receive(message)) end(closeCodes.invalidMessage, 'logEntries: more than there was credit for');
+          return;
+        case 'telemetry':
+          options.telemetry(message);
           return;
       }
     },

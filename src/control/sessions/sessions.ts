@@ -21,6 +21,7 @@ import type { LogsRequest } from './logs.ts';
 import { registerInstance, type RegistrationOutcome } from './registration.ts';
 import { startServing } from './serving.ts';
 import { openSession, type Session } from './session.ts';
+import { createTelemetryBoard, type UtilisationSource } from './telemetry.ts';
 import { createTurns } from './turns.ts';
 
 const passBackoff = { baseMs: 200, maxMs: 10_000, factor: 2, jitter: 0.2 };
@@ -46,6 +47,8 @@ export interface Sessions {
   accept(link: Link, remote: string): LinkHandlers;
   /** The log entries of a container, live when `follow`. The first `next()` rejects with a LogsError when there are none to be had. */
   openLogs(request: LogsRequest): AsyncIterable<LogEntry>;
+  /** What services and clusters use of what they reserved, as far as their agents are heard. */
+  readonly utilisation: UtilisationSource;
   /** Sessions that are served. */
   connected(): number;
   /** Resolves when nothing is being written or sent; what is scheduled for later does not count. */
@@ -65,6 +68,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const owners = new Map<string, Owner>();
   const current = new Map<string, Session>();
   const turns = createTurns();
+  const telemetry = createTelemetryBoard({ store, clock, logger });
   const readDefinition = cachingDefinitions(rememberedDefinitions);
   const queue = createWorkQueue({
     clock,
@@ -169,7 +173,17 @@ export function createSessions(options: SessionsOptions): Sessions {
       serve(_self, serving) {
         const wake = (): void => queue.add(serving.containerInstanceArn);
         wake();
-        return startServing({ ...serving, store, clock, heartbeatIntervalMs, readDefinition, wake });
+        const { hello, containerInstanceArn } = serving;
+        const origin = { containerInstanceArn, clusterName: clusterNameOf(hello.cluster), ...hello.resources };
+        return startServing({
+          ...serving,
+          store,
+          clock,
+          heartbeatIntervalMs,
+          readDefinition,
+          wake,
+          telemetry: (message) => telemetry.receive(origin, message),
+        });
       },
       ended,
     });
@@ -193,15 +207,17 @@ export function createSessions(options: SessionsOptions): Sessions {
       unsubscribe?.();
       const reports = [...open].flatMap(({ serving }) => serving?.settled() ?? []);
       for (const session of open) session.end(closeCodes.goingAway, 'control is going down');
-      await Promise.all(reports);
+      await Promise.all([...reports, telemetry.settled()]);
       await queue.idle();
       await queue.stop();
     },
     accept,
     openLogs: (request) => openTaskLogs({ store, current: (arn) => current.get(arn)?.serving, request }),
+    utilisation: telemetry,
     connected: () => current.size,
     async idle() {
       await Promise.all([...open].flatMap(({ serving }) => serving?.settled() ?? []));
+      await telemetry.settled();
       await queue.idle();
     },
   };

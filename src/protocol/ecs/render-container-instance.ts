@@ -1,8 +1,15 @@
 /** Container instances as answers show them. */
 import type { ContainerInstance as SdkContainerInstance, Resource as SdkResource } from '@aws-sdk/client-ecs';
-import { type ContainerInstance, instanceAttributes } from '#model/container-instance.ts';
+import {
+  type ContainerInstance,
+  instanceAttributes,
+  type InstanceHealthDetail,
+  type InstanceHealthStatus,
+} from '#model/container-instance.ts';
 import type { InstanceResources, TransportProtocol } from '#model/resources.ts';
 import { present, seconds, type Wire } from './wire.ts';
+
+export type RenderedInstance = Omit<Wire<SdkContainerInstance>, 'healthStatus'> & { healthStatus?: RenderedHealth };
 
 export interface ContainerInstanceView {
   /** What its tasks leave free; see `remainingResources` in #model/resources.ts. */
@@ -15,7 +22,7 @@ export interface ContainerInstanceView {
 export function renderContainerInstance(
   instance: ContainerInstance,
   { remaining, runningTasks, pendingTasks, include = [] }: ContainerInstanceView,
-): Wire<SdkContainerInstance> {
+): RenderedInstance {
   return present({
     containerInstanceArn: instance.containerInstanceArn,
     ec2InstanceId: instance.machineId,
@@ -32,22 +39,40 @@ export function renderContainerInstance(
     registeredAt: seconds(instance.registeredAt),
     attachments: [],
     tags: include.includes('TAGS') ? instance.tags : [],
-    healthStatus: include.includes('CONTAINER_INSTANCE_HEALTH') ? healthStatus(instance) : undefined,
+    healthStatus: include.includes('CONTAINER_INSTANCE_HEALTH') ? renderHealth(instance) : undefined,
   });
 }
 
-function healthStatus({ health }: ContainerInstance): NonNullable<Wire<SdkContainerInstance>['healthStatus']> {
+/** ECS's `healthStatus`, with the agent's own checks beside ECS's types: clients take any text there. */
+export interface RenderedHealth {
+  overallStatus: InstanceHealthStatus;
+  details: {
+    type: string;
+    status: InstanceHealthStatus;
+    statusReason?: string;
+    lastUpdated: number;
+    lastStatusChange: number;
+  }[];
+}
+
+function renderHealth({ health, agentConnected, agentConnectedChangedAt }: ContainerInstance): RenderedHealth {
+  const connectivity: InstanceHealthDetail = {
+    type: 'AGENT_CONNECTIVITY',
+    status: agentConnected ? 'OK' : 'IMPAIRED',
+    ...(!agentConnected && { reason: 'the agent has no session with control' }),
+    updatedAt: agentConnectedChangedAt,
+    changedAt: agentConnectedChangedAt,
+  };
+  const reported = health.details ?? [{ type: 'CONTAINER_RUNTIME', ...health }];
   return {
-    overallStatus: health.status,
-    details: [
-      present({
-        type: 'CONTAINER_RUNTIME' as const,
-        status: health.status,
-        statusReason: health.reason,
-        lastUpdated: seconds(health.updatedAt),
-        lastStatusChange: seconds(health.changedAt),
-      }),
-    ],
+    overallStatus: agentConnected ? health.status : 'IMPAIRED',
+    details: [...reported, connectivity].map(({ type, status, reason, updatedAt, changedAt }) => ({
+      type,
+      status,
+      ...(reason !== undefined && { statusReason: reason }),
+      lastUpdated: seconds(updatedAt),
+      lastStatusChange: seconds(changedAt),
+    })),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { stopCodes } from '#model/task.ts';
+import { Telemetry } from './telemetry.ts';
 
 export const subprotocol = 'berth.agent.v1';
 export const protocolVersion = 1;
@@ -24,9 +25,22 @@ const hostPort = z.object({ port: z.number().int().min(1).max(65535), protocol: 
 const attribute = z.object({ name: z.string().min(1).max(256), value: z.string().max(256).exactOptional() });
 const tag = z.object({ key: z.string().min(1).max(128), value: z.string().max(256).exactOptional() });
 
+const instanceHealthStatus = z.enum(['OK', 'IMPAIRED', 'INSUFFICIENT_DATA', 'INITIALIZING']);
+
 const instanceHealth = z.object({
-  status: z.enum(['OK', 'IMPAIRED', 'INSUFFICIENT_DATA', 'INITIALIZING']),
+  status: instanceHealthStatus,
   reason: z.string().max(1024).exactOptional(),
+  /** Each check on its own; `status` and `reason` are of the worst. */
+  details: z
+    .array(
+      z.object({
+        type: z.string().min(1).max(64),
+        status: instanceHealthStatus,
+        reason: z.string().max(1024).exactOptional(),
+      }),
+    )
+    .max(20)
+    .exactOptional(),
 });
 
 /** What the agent runs, as a reference: enough to compare with control's complete set. */
@@ -141,6 +155,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
   StopQuery,
   AgentHeartbeat,
   LogEntries,
+  Telemetry,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 

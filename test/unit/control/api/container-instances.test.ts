@@ -52,6 +52,33 @@ describe('describing instances', () => {
       healthStatus: { overallStatus: 'OK' },
     });
   });
+
+  test('shows each check of the health on its own, and whether the agent is there', async () => {
+    const world = await apiWorld();
+    const at = 1_700_000_000_000;
+    const details = [
+      { type: 'CONTAINER_RUNTIME', status: 'OK' as const, updatedAt: at, changedAt: at },
+      { type: 'MEMORY_PRESSURE', status: 'IMPAIRED' as const, reason: 'too little', updatedAt: at, changedAt: at },
+    ];
+    const { containerInstanceArn } = await world.instance({
+      agentConnected: true,
+      agentConnectedChangedAt: at,
+      health: { status: 'IMPAIRED', reason: 'too little', updatedAt: at, changedAt: at, details },
+    });
+    const answer = await world.call('DescribeContainerInstances', {
+      containerInstances: [containerInstanceArn],
+      include: ['CONTAINER_INSTANCE_HEALTH'],
+    });
+    const dates = { lastUpdated: at / 1000, lastStatusChange: at / 1000 };
+    expect(answer['containerInstances']?.[0]?.['healthStatus']).toEqual({
+      overallStatus: 'IMPAIRED',
+      details: [
+        { type: 'CONTAINER_RUNTIME', status: 'OK', ...dates },
+        { type: 'MEMORY_PRESSURE', status: 'IMPAIRED', statusReason: 'too little', ...dates },
+        { type: 'AGENT_CONNECTIVITY', status: 'OK', ...dates },
+      ],
+    });
+  });
 });
 
 describe('listing instances', () => {

@@ -5,6 +5,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ensureDefaultCluster } from '#control/api/clusters.ts';
+import type { UtilisationSource } from '#control/sessions/telemetry.ts';
 import type { LogSource } from '#control/api/logs.ts';
 import { createApi, type ApiLimits } from '#control/api/server.ts';
 import { LogsError } from '#control/sessions/logs.ts';
@@ -42,7 +43,9 @@ interface Server {
   get(path: string, query: Record<string, string>): Promise<{ status: number; text: string }>;
 }
 
-async function aServer(options: { limits?: Partial<ApiLimits>; logs?: LogSource } = {}): Promise<Server> {
+async function aServer(
+  options: { limits?: Partial<ApiLimits>; logs?: LogSource; utilisation?: UtilisationSource } = {},
+): Promise<Server> {
   const random = seededRandom(1);
   const lines: string[] = [];
   const store = await createSqliteStore({ path: ':memory:' });
@@ -54,6 +57,7 @@ async function aServer(options: { limits?: Partial<ApiLimits>; logs?: LogSource 
     logs: options.logs ?? { openLogs: noLogs },
     findKey: async (accessKeyId) => (accessKeyId === key.accessKeyId ? key : undefined),
     connectedAgents: () => 3,
+    utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   open.push(app, store);
@@ -262,6 +266,18 @@ describe('watching over the service', () => {
     expect(text).toContain('berth_agents_connected 3');
     expect(text).toContain('berth_tasks{status="RUNNING"} 2');
     expect(text).toContain('berth_tasks{status="PENDING"} 1');
+  });
+
+  test('metrics tell what services and clusters use, as long as somebody reports it', async () => {
+    const cpu = { average: 0.25, minimum: 0, maximum: 1 };
+    let services = [{ clusterName: 'default', serviceName: 'web', sources: 2, cpu, ageMs: 5000 }];
+    const server = await aServer({ utilisation: { services: () => services, clusters: () => [] } });
+    const text = async () => (await server.app.inject('/metrics')).body;
+    expect(await text()).toContain('berth_service_cpu_utilization_ratio{cluster="default",service="web"} 0.25');
+    expect(await text()).toContain('berth_service_telemetry_age_seconds{cluster="default",service="web"} 5');
+    expect(await text()).not.toContain('berth_service_memory_utilization_ratio{');
+    services = [];
+    expect(await text()).not.toContain('service="web"');
   });
 });
 

@@ -136,7 +136,10 @@ describe('a container instance', () => {
       pendingTasks: 0,
       include: ['CONTAINER_INSTANCE_HEALTH'],
     });
-    expect(rendered.healthStatus?.details).toMatchObject([{ type: 'CONTAINER_RUNTIME' }]);
+    expect(rendered.healthStatus?.details).toMatchObject([
+      { type: 'CONTAINER_RUNTIME' },
+      { type: 'AGENT_CONNECTIVITY' },
+    ]);
   });
 });
 
