@@ -26,6 +26,8 @@ export interface AgentConfig {
   pullInactivityTimeoutMs: number;
   registryAuth?: { type: RegistryAuthType; data: string };
   logLevel: LogLevel;
+  /** Absent when images are not cleaned up. */
+  imageCleanup?: CleanupSettings;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }
@@ -95,6 +97,11 @@ const ports = z.array(z.number().int().min(1).max(65_535));
 const portList = 'a JSON array of ports, such as [22,2375]';
 
 const Environment = z.object({
+const flag = z
+  .enum(['true', 'false'], { error: 'expected true or false' })
+  .default('false')
+  .transform((text) => text === 'true');
+
   ECS_CLUSTER: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,255}$/, { error: 'expected a cluster name' })
@@ -128,6 +135,19 @@ const Environment = z.object({
   ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
   ECS_LOGLEVEL: z
     .enum(['crit', ...logLevels])
+  ECS_DISABLE_IMAGE_CLEANUP: flag,
+  ECS_IMAGE_CLEANUP_INTERVAL: duration('30m', '1s'),
+  ECS_IMAGE_MINIMUM_CLEANUP_AGE: duration('1h', '0s'),
+  NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE: duration('1h', '0s'),
+  ECS_NUM_IMAGES_DELETE_PER_CYCLE: whole(5, 1, 1000),
+  ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP: flag,
+  ECS_EXCLUDE_UNTRACKED_IMAGE: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .transform((names) => names.filter((name) => name !== '')),
+  BERTH_IMAGE_DISK_HIGH_PERCENT: whole(85, 1, 100),
+  BERTH_IMAGE_DISK_LOW_PERCENT: whole(80, 0, 100),
     .default('info')
     .transform((level): LogLevel => (level === 'crit' ? 'error' : level)),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
@@ -176,6 +196,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
 
 function tokenSetting(token: string | undefined, path: string | undefined): AgentConfig['token'] {
   if (token !== undefined) return { kind: 'text', token };
+    ...imageCleanup(parsed.data),
   if (path !== undefined) return { kind: 'file', path };
   throw new ConfigError('set BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE: the token with which agents join');
 }
@@ -187,3 +208,20 @@ function registryAuth(type: RegistryAuthType | undefined, data: string | undefin
   }
   return { registryAuth: { type, data } };
 }
+function imageCleanup(settings: z.infer<typeof Environment>): Pick<AgentConfig, 'imageCleanup'> {
+  const { BERTH_IMAGE_DISK_HIGH_PERCENT: high, BERTH_IMAGE_DISK_LOW_PERCENT: low } = settings;
+  if (low > high) throw new ConfigError('BERTH_IMAGE_DISK_LOW_PERCENT: expected no more than the high mark');
+  if (settings.ECS_DISABLE_IMAGE_CLEANUP) return {};
+  return {
+    imageCleanup: {
+      intervalMs: settings.ECS_IMAGE_CLEANUP_INTERVAL,
+      minimumAgeMs: settings.ECS_IMAGE_MINIMUM_CLEANUP_AGE,
+      untrackedMinimumAgeMs: settings.NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE,
+      perCycle: settings.ECS_NUM_IMAGES_DELETE_PER_CYCLE,
+      untracked: settings.ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP,
+      excluded: settings.ECS_EXCLUDE_UNTRACKED_IMAGE,
+      diskMarks: { high, low },
+    },
+  };
+}
+

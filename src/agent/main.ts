@@ -12,14 +12,17 @@ import { systemRandom } from '#lib/random.ts';
 import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
-import { createImages } from './engine/images.ts';
-import { parseRegistryAuth } from './engine/registry-auth.ts';
+import { createImageStore } from './engine/image-store.ts';
 import { createHost } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
+import { createBridgeNetwork } from './network/bridge-network.ts';
+import { readHostRoutes } from './network/host-routes.ts';
+import { withPauseImage } from './network/pause-image.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
+import { imageReferences, taskHasStopped } from './tasks/agent-task.ts';
 import { machineIdIn } from './state/machine-id.ts';
 
 const exitCodes = { stopped: 0, again: 1, useless: 5 } as const;
@@ -64,20 +67,31 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
       pullInactivityMs: config.pullInactivityTimeoutMs,
     },
   });
-  const { registryAuth } = config;
-  const images = createImages({
+  const { images, cleanup } = createImageStore({
+    config,
     engine,
+    journal,
+    wanted: () =>
+      agent
+        .tasks()
+        .filter((task) => !taskHasStopped(task))
+        .flatMap(imageReferences),
     clock: systemClock,
     random: systemRandom,
-    behaviour: config.pullBehaviour,
-    pullTimeoutMs: config.pullTimeoutMs,
-    pulledBefore: journal.pulledImages,
-    ...(registryAuth === undefined ? {} : { findCredentials: parseRegistryAuth(registryAuth.type, registryAuth.data) }),
+    logger,
   });
-  const host = createHost({ engine, agentVersion, ...config });
+  const taskNetwork = createBridgeNetwork({
+    networks: engine,
+    machineId,
+    subnet: config.taskSubnet,
+    routes: readHostRoutes,
+    logger,
+  });
+  const host = createHost({ engine, taskNetwork, agentVersion, ...config });
   const agent = createAgent({
     engine,
-    images,
+    images: withPauseImage(images, engine),
+    taskNetwork,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: host.describe,
@@ -91,10 +105,11 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   });
   logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
   agent.start();
+  cleanup?.start();
   const { code, because } = await ended.promise;
   logger.info({ because }, 'the agent stops; containers go on');
   try {
-    await deadline(systemClock, stopLimitMs, 'the agent coming to rest', agent.stop());
+    await deadline(systemClock, stopLimitMs, 'the agent coming to rest', Promise.all([agent.stop(), cleanup?.stop()]));
   } catch (error) {
     logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
   }
@@ -109,7 +124,7 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
   const engine = createDockerEngine({ dockerHost: config.dockerHost, clock: systemClock });
   try {
     const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
-    await purge({ engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    await purge({ engine, networks: engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
     return exitCodes.stopped;
   } finally {
     journal.close();

@@ -1,6 +1,6 @@
 /** The images of a fake engine, and those of the registries it can pull from. One image may have several names: tags and digests. */
 import { EngineError, type ImageDescription, type ListedImage } from '#agent/engine/container-engine.ts';
-import { parseImageReference } from '#agent/engine/image-reference.ts';
+import { parseImageReference } from '#model/image-reference.ts';
 import type { Behaviour } from './container-programs.ts';
 
 export interface FakeImage {

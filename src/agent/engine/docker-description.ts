@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseIsoTime } from '#lib/iso-time.ts';
 import type { EngineDescription, ImageDescription, ListedImage } from './container-engine.ts';
-import { parseImageReference } from './image-reference.ts';
+import { parseImageReference } from '#model/image-reference.ts';
 
 const Info = z.object({
   DockerRootDir: z.string().default(''),

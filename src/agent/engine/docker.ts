@@ -19,7 +19,7 @@ import { dockerStats } from './docker-stats.ts';
 import { defaultTimeouts, type DockerTimeouts } from './docker-timeouts.ts';
 import type { EngineNetworks } from './engine-networks.ts';
 import type { EngineStatsReader } from './engine-stats-reader.ts';
-import { parseImageReference, type ImageReference } from './image-reference.ts';
+import { parseImageReference, type ImageReference } from '#model/image-reference.ts';
 
 export interface DockerEngineOptions {
   /** `unix:///path` or `tcp://host:port`. */

@@ -3,19 +3,18 @@
  * - Tasks that want one reference at the same time share one pull; it ends early only when all of them have gone.
  * - Only what the registry said leads to the local copy; an engine that does not answer (`unreachable`) is the caller's to wait for.
  * - Where a local copy will do, a registry that could not be reached is left alone for a while instead of delaying every start.
+ * - Each look and each attempt shares the lock that a cleaning has alone; waiting for the next attempt does not.
  */
-import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import type { Clock } from '#lib/clock.ts';
+import { silentLogger, type Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
-import {
-  EngineError,
-  type ContainerEngine,
-  type EngineErrorKind,
-  type ImageDescription,
-  type PullProgress,
-} from './container-engine.ts';
-import { parseImageReference } from './image-reference.ts';
+import { createSharedLock, type SharedLock } from '#lib/shared-lock.ts';
+import { EngineError, type ContainerEngine, type ImageDescription } from './container-engine.ts';
+import type { ImageRecords } from './image-cleanup.ts';
+import { canonicalReference, parseImageReference } from '#model/image-reference.ts';
+import { createPace, describeProgress, describeRetry } from './pull-news.ts';
 import { planPull, type LocalCopy, type PullBehaviour } from './pull-plan.ts';
+import { mayPass, retryDelay } from './pull-retry.ts';
 import type { FindCredentials } from './registry-auth.ts';
 
 export interface ObtainedImage extends ImageDescription {
@@ -27,7 +26,8 @@ export interface ObtainedImage extends ImageDescription {
 
 export interface ObtainOptions {
   signal?: AbortSignal;
-  onProgress?: (progress: PullProgress) => void;
+  /** How the pull is getting on, in words, every few seconds. */
+  tell?: (news: string) => void;
 }
 
 export interface Images {
@@ -46,61 +46,78 @@ export interface ImagesOptions {
   random: Random;
   behaviour: PullBehaviour;
   findCredentials?: FindCredentials;
-  /** References this agent has pulled, for behaviour `once`; kept over restarts when it is the journal's. */
+  /** References (canonical) this agent has pulled, for behaviour `once`; kept over restarts when it is the journal's. */
   pulledBefore?: PulledImages;
   /** No attempt of a pull begins later than this after its first. */
   pullTimeoutMs?: number;
+  /** Which images were pulled and used when, for those who clean up. */
+  records?: Pick<ImageRecords, 'pulled' | 'used'>;
+  /** The one of the cleaning. */
+  lock?: SharedLock;
+  /** Asked for before a pull that found the disk full is tried again. */
+  makeRoom?: () => Promise<void>;
+  logger?: Logger;
 }
 
-/** The ECS agent's. */
-const pullBackoff: JitteredBackoffPolicy = { baseMs: 1100, maxMs: 5000, factor: 2, jitter: 0.2 };
-const pullAttempts = 5;
 const defaultPullTimeoutMs = 2 * 60 * 60 * 1000;
 
 /** How long a registry that failed is not asked for images that are here already. */
 const leaveAloneMs = 60_000;
-
-/** What may be otherwise a moment later. */
-const passing: ReadonlySet<EngineErrorKind> = new Set(['network', 'rate-limited', 'timeout', 'internal']);
+/** A use is written down this often at most: it only decides what is cleaned up first. */
+const recordUseEveryMs = 10 * 60_000;
+const tellEveryMs = 5000;
 
 interface SharedPull {
   done: Promise<void>;
   waiting: number;
   controller: AbortController;
-  listeners: Set<(progress: PullProgress) => void>;
+  listeners: Set<(news: string) => void>;
 }
 
 export function createImages(options: ImagesOptions): Images {
   const { engine, clock, random, behaviour, findCredentials, pullTimeoutMs = defaultPullTimeoutMs } = options;
+  const { records, makeRoom, lock = createSharedLock(), logger = silentLogger } = options;
   const pulls = new Map<string, SharedPull>();
   const pulledBefore = options.pulledBefore ?? new Set<string>();
   const leftAlone = new Map<string, { until: number; error: EngineError }>();
 
-  async function pullWithRetries(reference: string, attempts: number, shared: Omit<SharedPull, 'done'>): Promise<void> {
+  const usesRecorded = new Map<string, number>();
+
+  async function pullWithRetries(reference: string, retries: boolean, shared: Omit<SharedPull, 'done'>): Promise<void> {
     const credentials = findCredentials?.(reference);
     const { signal } = shared.controller;
+    const isTime = createPace(tellEveryMs);
+    const tell = (news: string): void => shared.listeners.forEach((listen) => listen(news));
     const latest = clock.now() + pullTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       try {
-        await engine.pull(reference, {
-          signal,
-          ...(credentials !== undefined && { credentials }),
-          onProgress: (progress) => shared.listeners.forEach((listen) => listen(progress)),
-        });
+        await lock.shared(() =>
+          engine.pull(reference, {
+            signal,
+            ...(credentials !== undefined && { credentials }),
+            onProgress(progress) {
+              const news = describeProgress(progress);
+              if (news !== undefined && isTime(clock.now())) tell(news);
+            },
+          }),
+        );
         return;
       } catch (error) {
-        if (!(error instanceof EngineError) || !passing.has(error.kind)) throw error;
-        if (attempt >= attempts || clock.now() >= latest) throw attempt === 1 ? error : afterRetries(error, attempt);
-        await clock.sleep(jittered(pullBackoff, attempt - 1, random), signal);
+        if (!(error instanceof EngineError)) throw error;
+        const delay = retries && clock.now() < latest ? retryDelay(error, attempt, random) : undefined;
+        if (delay === undefined) throw attempt === 1 ? error : afterRetries(error, attempt);
+        tell(describeRetry(delay, error.message));
+        if (error.kind === 'disk-full') await makeRoom?.();
+        await clock.sleep(delay, signal);
       }
     }
   }
 
   /** Rejects with EngineErrors; with `aborted` when this caller's signal aborts, whatever becomes of the pull. */
-  async function sharedPull(reference: string, attempts: number, { signal, onProgress }: ObtainOptions): Promise<void> {
-    const shared = pulls.get(reference) ?? begin(reference, attempts);
+  async function sharedPull(reference: string, retries: boolean, { signal, tell }: ObtainOptions): Promise<void> {
+    const shared = pulls.get(reference) ?? begin(reference, retries);
     shared.waiting++;
-    if (onProgress !== undefined) shared.listeners.add(onProgress);
+    if (tell !== undefined) shared.listeners.add(tell);
     const calledOff = Promise.withResolvers<never>();
     const onAbort = (): void => calledOff.reject(new EngineError('aborted', `pull of ${reference} was called off`));
     if (signal?.aborted) onAbort();
@@ -109,7 +126,7 @@ export function createImages(options: ImagesOptions): Images {
       await Promise.race([shared.done, calledOff.promise]);
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      if (onProgress !== undefined) shared.listeners.delete(onProgress);
+      if (tell !== undefined) shared.listeners.delete(tell);
       shared.waiting--;
       if (shared.waiting === 0) {
         forget(reference, shared);
@@ -118,10 +135,10 @@ export function createImages(options: ImagesOptions): Images {
     }
   }
 
-  function begin(reference: string, attempts: number): SharedPull {
-    const listeners = new Set<(progress: PullProgress) => void>();
+  function begin(reference: string, retries: boolean): SharedPull {
+    const listeners = new Set<(news: string) => void>();
     const joined = { waiting: 0, controller: new AbortController(), listeners };
-    const shared = Object.assign(joined, { done: pullWithRetries(reference, attempts, joined) });
+    const shared = Object.assign(joined, { done: pullWithRetries(reference, retries, joined) });
     pulls.set(reference, shared);
     // Whoever still waits sees the failure; when all have gone nobody need see it.
     shared.done.catch(() => undefined).finally(() => forget(reference, shared));
@@ -134,34 +151,70 @@ export function createImages(options: ImagesOptions): Images {
   }
 
   async function pulledImage(reference: string, signal: AbortSignal | undefined): Promise<ImageDescription> {
-    pulledBefore.add(reference);
     const image = await engine.inspectImage(reference, signal && { signal });
     if (image === undefined) throw new EngineError('internal', `${reference} was pulled and is not there`);
+    remember(() => {
+      pulledBefore.add(canonicalReference(reference));
+      records?.pulled(image.id, clock.now());
+    });
     return image;
   }
 
+  function recordUse({ id }: ImageDescription): void {
+    const now = clock.now();
+    if (now - (usesRecorded.get(id) ?? 0) < recordUseEveryMs) return;
+    usesRecorded.set(id, now);
+    remember(() => records?.used([id], now));
+  }
+
+  /** What is remembered serves convenience: a start does not fail for it. */
+  function remember(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      logger.warn({ error }, 'what is remembered of images could not be saved');
+    }
+  }
+
+  /** Not while a cleaning is under way: what is seen here is then safe, because its task is known. */
+  function lookHere(reference: string, signal: AbortSignal | undefined): Promise<ImageDescription | undefined> {
+    return lock.shared(() => engine.inspectImage(reference, signal && { signal }));
+  }
+
+  async function obtain(reference: string, options: ObtainOptions): Promise<ObtainedImage> {
+    const parsed = parseImageReference(reference);
+    if (parsed === undefined) throw new EngineError('invalid', `invalid reference format: ${reference}`);
+    const { registry, digest } = parsed;
+    const local = await lookHere(reference, options.signal);
+    const request = {
+      local: localCopy(local),
+      pulledBefore: pulledBefore.has(canonicalReference(reference)),
+      byDigest: digest !== undefined,
+    };
+    const { pull } = planPull(behaviour, request);
+    if (local !== undefined && pull === 'no') return { ...local, pulled: false };
+    const rest = leftAlone.get(registry);
+    if (local !== undefined && pull === 'try' && rest !== undefined && clock.now() < rest.until) {
+      return { ...local, pulled: false, fellBack: rest.error };
+    }
+    try {
+      await sharedPull(reference, pull === 'must', options);
+    } catch (error) {
+      if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
+      if (error.kind === 'unreachable' || error.kind === 'aborted') throw error;
+      if (mayPass(error.kind)) leftAlone.set(registry, { until: clock.now() + leaveAloneMs, error });
+      logger.warn({ image: reference, reason: error.message }, 'an image could not be pulled; the local copy is used');
+      return { ...local, pulled: false, fellBack: error };
+    }
+    leftAlone.delete(registry);
+    return { ...(await pulledImage(reference, options.signal)), pulled: true };
+  }
+
   return {
-    async obtain(reference, { signal, onProgress } = {}) {
-      const registry = parseImageReference(reference)?.registry;
-      if (registry === undefined) throw new EngineError('invalid', `invalid reference format: ${reference}`);
-      const local = await engine.inspectImage(reference, signal && { signal });
-      const { pull } = planPull(behaviour, localCopy(local), pulledBefore.has(reference));
-      if (local !== undefined && pull === 'no') return { ...local, pulled: false };
-      const rest = leftAlone.get(registry);
-      if (local !== undefined && pull === 'try' && rest !== undefined && clock.now() < rest.until) {
-        return { ...local, pulled: false, fellBack: rest.error };
-      }
-      try {
-        const watching = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-        await sharedPull(reference, pull === 'try' ? 1 : pullAttempts, watching);
-      } catch (error) {
-        if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
-        if (error.kind === 'unreachable' || error.kind === 'aborted') throw error;
-        if (passing.has(error.kind)) leftAlone.set(registry, { until: clock.now() + leaveAloneMs, error });
-        return { ...local, pulled: false, fellBack: error };
-      }
-      leftAlone.delete(registry);
-      return { ...(await pulledImage(reference, signal)), pulled: true };
+    async obtain(reference, options = {}) {
+      const image = await obtain(reference, options);
+      recordUse(image);
+      return image;
     },
   };
 }

@@ -11,19 +11,28 @@ export interface PullPlan {
   pull: 'no' | 'try' | 'must';
 }
 
+export interface PullRequest {
+  local: LocalCopy;
+  /** This agent has pulled that very reference at some time. */
+  pulledBefore: boolean;
+  /** The reference names a digest. */
+  byDigest: boolean;
+}
+
 /**
- * `default` asks the registry each time and falls back to the local copy. An image that was made here is the exception: its name would
- * mean a stranger's image at Docker Hub, or nothing, so it runs as it is; `always` asks even then.
+ * `default` asks the registry each time and falls back to the local copy, with two exceptions. An image that was made here: its name would mean a
+ * stranger's image at Docker Hub, or nothing, so it runs as it is. And one that is wanted by its digest: the local copy is the very same.
+ * `always` asks even then.
  */
-export function planPull(behaviour: PullBehaviour, local: LocalCopy, pulledBefore: boolean): PullPlan {
+export function planPull(behaviour: PullBehaviour, { local, pulledBefore, byDigest }: PullRequest): PullPlan {
   switch (behaviour) {
     case 'default':
       if (local === 'none') return { pull: 'must' };
-      return { pull: local === 'made-here' ? 'no' : 'try' };
+      return { pull: local === 'made-here' || byDigest ? 'no' : 'try' };
     case 'always':
       return { pull: 'must' };
     case 'once':
-      return { pull: pulledBefore && local !== 'none' ? 'no' : 'must' };
+      return { pull: (pulledBefore || byDigest) && local !== 'none' ? 'no' : 'must' };
     case 'prefer-cached':
       return { pull: local === 'none' ? 'must' : 'no' };
   }

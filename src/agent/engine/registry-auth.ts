@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { RegistryCredentials } from './container-engine.ts';
-import { dockerHub, parseImageReference } from './image-reference.ts';
+import { dockerHub, parseImageReference } from '#model/image-reference.ts';
 
 export const registryAuthTypes = ['docker', 'dockercfg'] as const;
 export type RegistryAuthType = (typeof registryAuthTypes)[number];

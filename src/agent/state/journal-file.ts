@@ -46,6 +46,13 @@ const migrations = [
   CREATE INDEX snapshots_pending ON snapshots (number) WHERE acknowledged = 0;
   CREATE TABLE pulled_images (reference TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE images (
+    image_id TEXT PRIMARY KEY,
+    pulled_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** SQLite's result codes: https://www.sqlite.org/rescode.html */

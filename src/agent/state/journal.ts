@@ -10,6 +10,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { Logger } from '#lib/logger.ts';
 import type { TaskState } from '#protocol/session/messages.ts';
+import type { ImageRecords } from '../engine/image-cleanup.ts';
 import type {
   AssignmentUpdate,
   KnownTask,
@@ -54,6 +55,8 @@ export interface Journal extends SessionState {
   registration(): Registration | undefined;
   /** References that were pulled from a registry. */
   readonly pulledImages: { has(reference: string): boolean; add(reference: string): void };
+  /** Which images were pulled, and when they were used last. */
+  readonly images: ImageRecords;
   close(): void;
 }
 
@@ -276,6 +279,20 @@ function createJournal(
       has: (reference) => sql.readPulled.get(reference) !== undefined,
       add: (reference) => transaction(() => void sql.writePulled.run(reference)),
     },
+    images: {
+      all: () =>
+        sql.allImages.all().map((row) => ({
+          imageId: String(row['image_id']),
+          pulledAt: Number(row['pulled_at']),
+          usedAt: Number(row['used_at']),
+        })),
+      pulled: (imageId, at) => transaction(() => void sql.writeImage.run(imageId, at, at)),
+      used: (imageIds, at) =>
+        transaction(() => {
+          for (const imageId of imageIds) sql.useImage.run(at, imageId);
+        }),
+      forget: (imageId) => transaction(() => void sql.deleteImage.run(imageId)),
+    },
     close: () => database.close(),
   };
 }
@@ -305,6 +322,10 @@ function prepareStatements(database: DatabaseSync) {
     ),
     deleteSnapshot: database.prepare('DELETE FROM snapshots WHERE task_arn = ?'),
     readPulled: database.prepare('SELECT 1 FROM pulled_images WHERE reference = ?'),
+    allImages: database.prepare('SELECT image_id, pulled_at, used_at FROM images'),
+    writeImage: database.prepare('INSERT OR REPLACE INTO images (image_id, pulled_at, used_at) VALUES (?, ?, ?)'),
+    useImage: database.prepare('UPDATE images SET used_at = ? WHERE image_id = ?'),
+    deleteImage: database.prepare('DELETE FROM images WHERE image_id = ?'),
     writePulled: database.prepare('INSERT OR IGNORE INTO pulled_images (reference) VALUES (?)'),
   };
 }

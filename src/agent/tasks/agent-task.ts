@@ -13,6 +13,7 @@ import { taskPorts, type TaskDefinitionBody } from '#model/task-definition.ts';
 import type { DesiredStatus, HealthStatus, NetworkBinding, StopCode, TaskOverride } from '#model/task.ts';
 import type { NetworkAddress } from './container-spec.ts';
 import { withPauseContainer } from './pause-container.ts';
+import { referenceAtDigest } from '#model/image-reference.ts';
 import { taskVolumes, type AgentVolume } from './volumes.ts';
 
 /** What control says about a task and never changes afterwards. */
@@ -29,7 +30,8 @@ export interface TaskAssignment {
   gpuIds: readonly string[];
   /** Epoch milliseconds, like every time in here. */
   createdAt: number;
-  containers: readonly { name: string; containerArn: string }[];
+  /** `pinnedDigest`: the image is to be this one, whatever its tag means by now. */
+  containers: readonly { name: string; containerArn: string; pinnedDigest?: string }[];
   overrides: TaskOverride;
 }
 
@@ -157,6 +159,17 @@ export function definitionOf(task: AgentTask, name: string): ContainerDefinition
 }
 
 export function withContainer(
+/** What the engine is asked for: the definition's image, at the digest that control has pinned it to. */
+export function imageReference(task: AgentTask, { name, image }: Pick<ContainerDefinition, 'name' | 'image'>): string {
+  const digest = task.assignment.containers.find((container) => container.name === name)?.pinnedDigest;
+  return digest === undefined ? image : (referenceAtDigest(image, digest) ?? image);
+}
+
+/** What `imageReference` says of all its containers. */
+export function imageReferences(task: AgentTask): string[] {
+  return task.definition.containerDefinitions.map((container) => imageReference(task, container));
+}
+
   task: AgentTask,
   name: string,
   change: (container: AgentContainer) => AgentContainer,

@@ -52,6 +52,23 @@ describe('settings', () => {
     });
   });
 
+  it('of the image clean-up are ECS’s, and two marks of the disk', () => {
+    expect(readConfig(least).imageCleanup).toEqual({
+      intervalMs: 30 * 60_000,
+      minimumAgeMs: 3_600_000,
+      untrackedMinimumAgeMs: 3_600_000,
+      perCycle: 5,
+      untracked: false,
+      excluded: [],
+      diskMarks: { high: 85, low: 80 },
+    });
+    const given = { ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP: 'true', ECS_EXCLUDE_UNTRACKED_IMAGE: 'mine:1, yours:2' };
+    const { imageCleanup } = readConfig({ ...least, ...given });
+    expect(imageCleanup).toMatchObject({ untracked: true, excluded: ['mine:1', 'yours:2'] });
+    expect(readConfig({ ...least, ECS_DISABLE_IMAGE_CLEANUP: 'true' }).imageCleanup).toBeUndefined();
+    expect(() => readConfig({ ...least, BERTH_IMAGE_DISK_HIGH_PERCENT: '70' })).toThrow(/BERTH_IMAGE_DISK_LOW_PERCENT/);
+  });
+
   it('that are wrong are named, all of them', () => {
     const wrong = { ...least, ECS_CONTAINER_STOP_TIMEOUT: 'soon', ECS_RESERVED_PORTS: '[99999]', DOCKER_HOST: 'here' };
     expect(() => readConfig(wrong)).toThrow(

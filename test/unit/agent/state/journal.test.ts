@@ -215,6 +215,17 @@ describe('a task', () => {
   });
 });
 
+describe('images', () => {
+  it('that were pulled here are remembered with their last use; others are not', () => {
+    const journal = open();
+    journal.images.pulled('sha256:a', 10);
+    journal.images.pulled('sha256:b', 11);
+    journal.images.used(['sha256:a', 'sha256:foreign'], 20);
+    journal.images.forget('sha256:b');
+    expect(reopen(journal).images.all()).toEqual([{ imageId: 'sha256:a', pulledAt: 10, usedAt: 20 }]);
+  });
+});
+
 describe('the file', () => {
   it("is its owner's alone", () => {
     open();

@@ -52,3 +52,18 @@ function splitRegistry(name: string): { registry: string; path: string } {
   const isRegistry = slash > 0 && (/[.:A-Z]/.test(first) || first === 'localhost');
   return isRegistry ? { registry: first, path: name.slice(slash + 1) } : { registry: dockerHub, path: name };
 }
+
+/** The same text for all spellings of one reference (`web`, `docker.io/library/web:latest`); what is no reference stays as it is. */
+export function canonicalReference(text: string): string {
+  const parsed = parseImageReference(text);
+  if (parsed === undefined) return text;
+  const { registry, path, tag, digest } = parsed;
+  // Where there is a digest, the tag is decoration.
+  return digest === undefined ? `${registry}/${path}:${tag}` : `${registry}/${path}@${digest}`;
+}
+
+/** The reference that names the same repository's image of that digest; undefined when `text` is no reference. */
+export function referenceAtDigest(text: string, digest: string): string | undefined {
+  const parsed = parseImageReference(text);
+  return parsed && `${parsed.name}@${digest}`;
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseImageReference } from '#agent/engine/image-reference.ts';
+import { parseImageReference } from '#model/image-reference.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 
