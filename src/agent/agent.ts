@@ -18,6 +18,7 @@ import type { Connector } from './session/connector.ts';
 import type { HostFacts } from './session/handshake.ts';
 import type { Journal } from './state/journal.ts';
 import { portsInUse, type AgentTask } from './tasks/agent-task.ts';
+import type { ContainerEndpoint } from './tasks/endpoint-variables.ts';
 
 export interface AgentOptions {
   engine: ContainerEngine;
@@ -27,6 +28,8 @@ export interface AgentOptions {
   /** Stays the caller's: it is not closed with the agent. */
   journal: Journal;
   connect: Connector;
+  /** What a container is told of the agent's local endpoints; absent where there are none. */
+  endpointOf?(taskArn: string, container: string): ContainerEndpoint | undefined;
   /** Asked before each registration; rejects as long as the engine cannot be asked, and the registration waits. */
   host(): Promise<HostFacts>;
   /** Host ports that others than this agent's tasks use or shall have; none by default. */
@@ -71,6 +74,7 @@ export function createAgent(options: AgentOptions): Agent {
     settings: config,
     engineConcurrency: config.engineConcurrency,
     ...(options.usedPorts === undefined ? {} : { usedPorts: options.usedPorts }),
+    ...(options.endpointOf === undefined ? {} : { endpointOf: options.endpointOf }),
   });
   const session = createSession({
     connect: options.connect,

@@ -9,6 +9,7 @@ import { TaskNetworkError } from '../network/network-driver.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
 import { containerSpec, machineLabel, taskArnLabel, type ChosenPortRanges } from '../tasks/container-config.ts';
 import type { ContainerSpec } from '../tasks/container-spec.ts';
+import { withEndpointVariables } from '../tasks/endpoint-variables.ts';
 import type { TaskFact } from '../tasks/facts.ts';
 import type { ActionExecutors } from '../tasks/next-actions.ts';
 import { portRangesOf } from '../tasks/port-range.ts';
@@ -94,7 +95,8 @@ export function createExecutors(
     if (container === pauseContainerName) {
       return pauseSpec(task(), { machineId, taskNetwork: await ownNetwork(task().definition) });
     }
-    return containerSpec(task(), container, machineId, await choosePortRanges(container));
+    const spec = containerSpec(task(), container, machineId, await choosePortRanges(container));
+    return withEndpointVariables(spec, dependencies.endpointOf?.(task().assignment.taskArn, container));
   }
 
   /** Undefined when the task needs none. */

@@ -7,6 +7,7 @@ import type { ContainerEngine, EngineErrorKind } from '../engine/container-engin
 import type { PortRanges } from '../host/port-ranges.ts';
 import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import type { Journal } from '../state/journal.ts';
+import type { ContainerEndpoint } from '../tasks/endpoint-variables.ts';
 import type { HostResources } from './host-resources.ts';
 
 /** Makes an image available on the engine, by the agent's pull behaviour. */
@@ -38,6 +39,8 @@ export interface RunnerDependencies {
   random: Random;
   logger: Logger;
   machineId: string;
+  /** What a container is told of the agent's local endpoints; absent, or answers undefined, when there are none. */
+  endpointOf?(taskArn: string, container: string): ContainerEndpoint | undefined;
   settings: RunnerSettings;
 }
 
