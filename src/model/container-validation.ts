@@ -1,5 +1,6 @@
 /** What ECS refuses about one container of a task definition, beyond the shape of its fields. */
 import type { ContainerDefinition } from './container-definition.ts';
+import { restartAttemptsProblem } from './restart-attempts.ts';
 import { portRange, type TaskDefinitionBody } from './task-definition.ts';
 
 /** Engines of today refuse to start a container with less. MiB. */
@@ -156,8 +157,9 @@ function timeoutProblems(container: ContainerDefinition, body: TaskDefinitionBod
 
 function restartPolicyProblems(container: ContainerDefinition): string[] {
   const policy = container.restartPolicy;
-  if (policy === undefined) return [];
-  const found: string[] = [];
+  const attempts = restartAttemptsProblem(container);
+  const found = attempts === undefined ? [] : [invalid(container, attempts)];
+  if (policy === undefined) return found;
   const period = policy.restartAttemptPeriod;
   if (period !== undefined && (period < 60 || period > 1800)) {
     found.push(

@@ -8,7 +8,7 @@ import type { ContainerObservation } from '#agent/tasks/container-spec.ts';
 import { systemClock } from '#lib/clock.ts';
 import { testDockerHost } from './docker-test-engine.ts';
 import { startFakeControlServer, type FakeControlServer } from './fake-control-server.ts';
-import { agentToken, startDaemon, type Daemon } from './processes.ts';
+import { agentToken, buildProgram, startDaemon, type Daemon } from './processes.ts';
 import { taskVolumesIn } from './task-volumes.ts';
 import { ensureTestImage } from './test-images.ts';
 
@@ -28,6 +28,7 @@ export interface AgentProcess {
 export async function openAgentProcess(): Promise<AgentProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
   const engine = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock });
+  await buildProgram();
   await ensureTestImage(engine);
   const control = await startFakeControlServer();
   const logFile = join(folder, 'agent.log');

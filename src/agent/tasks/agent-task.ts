@@ -56,8 +56,8 @@ export interface RunningPhase {
   startedAt: number;
   health: HealthStatus;
   networkBindings: readonly NetworkBinding[];
-  /** It ended and its restart policy says: start it again. Present from the decision until it is seen running. */
-  restartDue?: true;
+  /** It ended and its restart policy says: start it again, then. Present from the decision until it is seen running. */
+  restartDue?: { at: number };
 }
 
 export interface StoppedPhase {
@@ -82,7 +82,8 @@ export interface AgentContainer {
   /** The container's name on the engine. */
   engineName: string;
   imageDigest?: string;
-  restarts: { count: number; lastAt?: number };
+  /** `lastAt` may lie ahead; `earlyAttempts`: how many in a row came after too short a run. */
+  restarts: { count: number; lastAt?: number; earlyAttempts?: number };
   phase: ContainerPhase;
   /** The engine holds no container of this name any more (after cleaning up). */
   removed?: true;
@@ -158,7 +159,6 @@ export function definitionOf(task: AgentTask, name: string): ContainerDefinition
   return task.definition.containerDefinitions.find((container) => container.name === name);
 }
 
-export function withContainer(
 /** What the engine is asked for: the definition's image, at the digest that control has pinned it to. */
 export function imageReference(task: AgentTask, { name, image }: Pick<ContainerDefinition, 'name' | 'image'>): string {
   const digest = task.assignment.containers.find((container) => container.name === name)?.pinnedDigest;
@@ -170,6 +170,7 @@ export function imageReferences(task: AgentTask): string[] {
   return task.definition.containerDefinitions.map((container) => imageReference(task, container));
 }
 
+export function withContainer(
   task: AgentTask,
   name: string,
   change: (container: AgentContainer) => AgentContainer,

@@ -19,7 +19,7 @@ import {
 } from './agent-task.ts';
 import type { ContainerObservation } from './container-spec.ts';
 import { isInternalContainer, pauseContainerName } from './pause-container.ts';
-import { shouldRestart } from './restart-policy.ts';
+import { restartOf } from './restart-policy.ts';
 import {
   clipReason,
   failureReason,
@@ -199,12 +199,19 @@ function observedEnded(
   // The end that made the restart due is told again; one with a later start is a new end.
   if (phase.name === 'RUNNING' && phase.restartDue && (observation.startedAt ?? 0) <= phase.startedAt) return container;
   const startedAt = observation.startedAt ?? (phase.name === 'RUNNING' ? phase.startedAt : undefined);
-  if (phase.name === 'RUNNING' && task.stop === undefined && observation.state !== 'removing') {
-    const { exitCode } = observation;
-    const ended = { exitCode, startedAt: phase.startedAt, lastRestartAt: container.restarts.lastAt };
-    if (shouldRestart(definitionOf(task, container.name)?.restartPolicy, ended, now)) {
-      const restarts = { count: container.restarts.count + 1, lastAt: now };
-      return { ...container, restarts, phase: { ...phase, health: 'UNKNOWN', restartDue: true } };
+  const mayRestart = task.stop === undefined && observation.state !== 'removing';
+  const run = mayRestart ? runThatEnded(phase, observation) : undefined;
+  if (run !== undefined) {
+    const { count, lastAt, earlyAttempts = 0 } = container.restarts;
+    const ended = { exitCode: observation.exitCode, startedAt: run.startedAt, lastRestartAt: lastAt, earlyAttempts };
+    const restart = restartOf(definitionOf(task, container.name), ended, now);
+    if (restart !== undefined) {
+      const restarts = {
+        count: count + 1,
+        lastAt: restart.at,
+        ...(restart.earlyAttempts > 0 ? { earlyAttempts: restart.earlyAttempts } : {}),
+      };
+      return { ...container, restarts, phase: { ...run, health: 'UNKNOWN', restartDue: { at: restart.at } } };
     }
   }
   const reason = endReason(observation);
@@ -218,6 +225,15 @@ function observedEnded(
       ...(reason === undefined ? {} : { reason }),
     },
   };
+}
+
+/** It may have ended before it was ever seen running. */
+function runThatEnded(phase: ContainerPhase, observation: ContainerObservation): RunningPhase | undefined {
+  const { id: engineId, startedAt, networkBindings } = observation;
+  // With the start of this run, so that its end is told apart from the next one's even if neither was seen running.
+  if (phase.name === 'RUNNING') return { ...phase, startedAt: startedAt ?? phase.startedAt };
+  if (startedAt === undefined || endReason(observation) !== undefined) return undefined;
+  return { name: 'RUNNING', engineId, startedAt, health: 'UNKNOWN', networkBindings };
 }
 
 /** The engine's OOM flag is also set when only a child was killed; it counts here because the container has ended. */

@@ -129,7 +129,7 @@ function withoutHopeless(task: AgentTask, now: number): AgentTask {
 function withoutUnstarted(task: AgentTask, { busy }: Situation, now: number): AgentTask {
   for (const container of task.containers) {
     const idle = !busy.has(containerSubject(container.name));
-    const restartDue = container.phase.name === 'RUNNING' && container.phase.restartDue === true;
+    const restartDue = container.phase.name === 'RUNNING' && container.phase.restartDue !== undefined;
     if (!idle || !(isUnstarted(container) || restartDue)) continue;
     const ended = withContainer(task, container.name, (one) => ({
       ...one,
@@ -158,7 +158,10 @@ function startNext(task: AgentTask, situation: Situation, draft: Draft, now: num
       if (!situation.admission.admitted) draft.wait(name, situation.admission.why);
       continue;
     }
-    if (container.phase.name === 'RUNNING' && container.phase.restartDue) draft.act({ kind: 'start', container: name });
+    if (container.phase.name === 'RUNNING' && container.phase.restartDue) {
+      if (container.phase.restartDue.at > now) draft.wakeAt(container.phase.restartDue.at);
+      else draft.act({ kind: 'start', container: name });
+    }
     if (!isUnstarted(container)) continue;
     const verdict = dependencyVerdict(task, definition, now);
     if (!situation.admission.admitted) draft.wait(name, situation.admission.why);

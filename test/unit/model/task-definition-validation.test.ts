@@ -239,6 +239,28 @@ describe('a definition is refused for', () => {
       "Invalid setting for container 'main'. 'restartPolicy.restartAttemptPeriod' must be between 60 and 1800 seconds, got 10.",
     ],
     [
+      'attempts to restart without a restart policy',
+      withContainers({ dockerLabels: { 'berth.restart-attempts': '3' } }),
+      "Invalid setting for container 'main'. The docker label 'berth.restart-attempts' needs a 'restartPolicy' that is enabled.",
+    ],
+    [
+      'endless attempts to restart',
+      withContainers({ dockerLabels: { 'berth.restart-attempts': '-1' }, restartPolicy: { enabled: true } }),
+      "Invalid setting for container 'main'. The docker label 'berth.restart-attempts' must be a whole number from 1 to 100, got '-1'.",
+    ],
+    [
+      'a port that a range has too',
+      withContainers({ portMappings: [{ containerPortRange: '80-90' }, { containerPort: 85 }] }),
+      "Invalid setting for container 'main'. Container ports 85 are mapped more than once in 'portMappings'.",
+    ],
+    [
+      'too many ranges of ports',
+      withContainers({
+        portMappings: Array.from({ length: 101 }, (_, at) => ({ containerPortRange: `${at + 1}-${at + 1}` })),
+      }),
+      "Invalid setting for container 'main'. 'portMappings' must have at most 100 of 'containerPortRange'.",
+    ],
+    [
       'a secret in place of a variable',
       withContainers({ environment: [{ name: 'A' }], secrets: [{ name: 'A', valueFrom: '/a' }] }),
       "Invalid setting for container 'main'. The secret name must be unique and not shared with any new or existing environment variables set on the container, such as 'A'.",

@@ -265,6 +265,16 @@ describe('a restart policy', () => {
     expect(containerNamed(exit(again, 1, 90_000, 11_000), 'app')?.restarts).toEqual({ count: 2, lastAt: 90_000 });
   });
 
+  it('counts an end once, also of runs too short to be seen', () => {
+    const labels = { 'berth.restart-attempts': '3' };
+    const labelled = anAgentTask({ containers: [{ name: 'app', restartPolicy: policy, dockerLabels: labels }] });
+    const first = exit(after(['created'], labelled), 1, 10_000, 9000);
+    expect(exit(first, 1, 10_001, 9000)).toBe(first);
+    const second = exit(first, 1, 12_000, 11_500);
+    expect(exit(second, 1, 12_001, 11_500)).toBe(second);
+    expect(containerNamed(second, 'app')?.restarts).toEqual({ count: 2, lastAt: 14_000, earlyAttempts: 2 });
+  });
+
   it('gives way to a task that stops', () => {
     const cause = { stopCode: 'UserInitiated', reason: 'enough' } as const;
     const running = after(['seen running'], task);
