@@ -24,8 +24,6 @@ export interface AgentConfig {
   pullBehaviour: PullBehaviour;
   pullTimeoutMs: number;
   pullInactivityTimeoutMs: number;
-  registryAuth?: { type: RegistryAuthType; data: string };
-  logLevel: LogLevel;
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
   /** How many containers are created or started at once. */
@@ -93,15 +91,15 @@ function whole(initial: number, least: number, most: number) {
     .default(initial);
 }
 
-const ports = z.array(z.number().int().min(1).max(65_535));
-const portList = 'a JSON array of ports, such as [22,2375]';
-
-const Environment = z.object({
 const flag = z
   .enum(['true', 'false'], { error: 'expected true or false' })
   .default('false')
   .transform((text) => text === 'true');
 
+const ports = z.array(z.number().int().min(1).max(65_535));
+const portList = 'a JSON array of ports, such as [22,2375]';
+
+const Environment = z.object({
   ECS_CLUSTER: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,255}$/, { error: 'expected a cluster name' })
@@ -131,10 +129,6 @@ const flag = z
   ECS_IMAGE_PULL_BEHAVIOR: z.enum(pullBehaviours).default('default'),
   ECS_IMAGE_PULL_TIMEOUT: duration('2h', '1s'),
   ECS_IMAGE_PULL_INACTIVITY_TIMEOUT: duration('1m', '1m'),
-  ECS_ENGINE_AUTH_TYPE: z.enum(registryAuthTypes).optional(),
-  ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
-  ECS_LOGLEVEL: z
-    .enum(['crit', ...logLevels])
   ECS_DISABLE_IMAGE_CLEANUP: flag,
   ECS_IMAGE_CLEANUP_INTERVAL: duration('30m', '1s'),
   ECS_IMAGE_MINIMUM_CLEANUP_AGE: duration('1h', '0s'),
@@ -148,6 +142,10 @@ const flag = z
     .transform((names) => names.filter((name) => name !== '')),
   BERTH_IMAGE_DISK_HIGH_PERCENT: whole(85, 1, 100),
   BERTH_IMAGE_DISK_LOW_PERCENT: whole(80, 0, 100),
+  ECS_ENGINE_AUTH_TYPE: z.enum(registryAuthTypes).optional(),
+  ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
+  ECS_LOGLEVEL: z
+    .enum(['crit', ...logLevels])
     .default('info')
     .transform((level): LogLevel => (level === 'crit' ? 'error' : level)),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
@@ -188,6 +186,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     pullBehaviour: rest.ECS_IMAGE_PULL_BEHAVIOR,
     pullTimeoutMs: rest.ECS_IMAGE_PULL_TIMEOUT,
     pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,
+    ...imageCleanup(parsed.data),
     ...registryAuth(authType, authData),
     logLevel: rest.ECS_LOGLEVEL,
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
@@ -196,18 +195,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
 
 function tokenSetting(token: string | undefined, path: string | undefined): AgentConfig['token'] {
   if (token !== undefined) return { kind: 'text', token };
-    ...imageCleanup(parsed.data),
   if (path !== undefined) return { kind: 'file', path };
   throw new ConfigError('set BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE: the token with which agents join');
 }
 
-function registryAuth(type: RegistryAuthType | undefined, data: string | undefined): Pick<AgentConfig, 'registryAuth'> {
-  if (type === undefined && data === undefined) return {};
-  if (type === undefined || data === undefined) {
-    throw new ConfigError('ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA belong together: set both or none');
-  }
-  return { registryAuth: { type, data } };
-}
 function imageCleanup(settings: z.infer<typeof Environment>): Pick<AgentConfig, 'imageCleanup'> {
   const { BERTH_IMAGE_DISK_HIGH_PERCENT: high, BERTH_IMAGE_DISK_LOW_PERCENT: low } = settings;
   if (low > high) throw new ConfigError('BERTH_IMAGE_DISK_LOW_PERCENT: expected no more than the high mark');
@@ -225,3 +216,10 @@ function imageCleanup(settings: z.infer<typeof Environment>): Pick<AgentConfig, 
   };
 }
 
+function registryAuth(type: RegistryAuthType | undefined, data: string | undefined): Pick<AgentConfig, 'registryAuth'> {
+  if (type === undefined && data === undefined) return {};
+  if (type === undefined || data === undefined) {
+    throw new ConfigError('ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA belong together: set both or none');
+  }
+  return { registryAuth: { type, data } };
+}
