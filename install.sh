@@ -10,6 +10,7 @@ usage() {
   cat <<'TEXT'
 Usage: ./install.sh WHAT
 
+  --libraries           what the program's Node.js needs of the system: libatomic (Debian, Ubuntu)
   --engine              a Docker Engine, from the distribution's packages (Debian, Ubuntu)
   --test-dependencies   the programs that the tests run: postgresql, awscli, busybox-static (Debian, Ubuntu)
   --control             the control service, from this clone, as the systemd service berth-control
@@ -45,15 +46,41 @@ need_packages() {
 
 has_package() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c2)" = i ]; }
 
-apt() { DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+# Its hundreds of lines are shown only when it fails.
+apt() {
+  apt_log=$(mktemp)
+  code=0
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+    apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >"$apt_log" 2>&1 || code=$?
+  [ "$code" = 0 ] || tail -n 40 "$apt_log" >&2
+  rm -f "$apt_log"
+  return "$code"
+}
 
 apt_update() {
+  say 'Reading the package lists (apt-get update) ...'
   apt update || say 'apt-get update failed in part; going on with the lists there are.'
 }
 
 apt_install() {
-  say "Installing $* ..."
-  apt install -y --no-install-recommends "$@" || die "apt-get could not install: $*"
+  say "Installing with apt-get: $* ..."
+  apt install -y --no-install-recommends "$@" || die "apt-get could not install: $* (see above)"
+}
+
+install_libraries() {
+  if has_libatomic; then return; fi
+  need_packages 'Node.js needs the library libatomic' libatomic1
+  apt_update
+  apt_install libatomic1
+}
+
+has_libatomic() {
+  ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1 ' && return
+  # Where the linker keeps no such list.
+  for library in /lib/libatomic.so.1 /usr/lib/libatomic.so.1 /lib/*/libatomic.so.1 /usr/lib*/libatomic.so.1; do
+    [ -e "$library" ] && return
+  done
+  return 1
 }
 
 install_engine() {
@@ -120,6 +147,7 @@ need_systemd_and_root() {
 install_program() {
   node=$root/node_modules/node/bin/node
   [ -x "$node" ] || die "the packages of this clone are missing; run in $root: npm ci"
+  install_libraries
   say "Installing the program to $prefix ..."
   rm -rf "$prefix.new"
   mkdir -p "$prefix.new/bin"
@@ -254,6 +282,7 @@ fi
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 case $what in
+  --libraries) install_libraries ;;
   --engine) install_engine ;;
   --test-dependencies) install_test_dependencies ;;
   --control) install_control ;;

@@ -19,10 +19,16 @@ export BERTH_HOME
 # Installs the packages of package-lock.json unless they are there. The system's Node only fetches them: the engine
 # warnings it deserves are about a program that it will not run.
 ensure_packages() {
-  if [ -x "$node" ] && "$node" "$root/bin/packages-match.ts" "$root"; then return; fi
+  if packages_match; then return; fi
+  sh "$root/install.sh" --libraries
+  if packages_match; then return; fi
   command -v npm >/dev/null || die 'npm is needed to install the packages: install Node.js 20 or later with npm'
   say 'Installing packages (npm ci) ...'
-  (cd "$root" && npm ci --loglevel=error --no-audit --no-fund) || die 'npm ci failed; see above'
+  # What it prints on standard output is the echo of scripts and a count.
+  (cd "$root" && npm ci --loglevel=error --no-audit --no-fund >/dev/null) || die 'npm ci failed; see above'
   "$node" --version >/dev/null ||
     die "npm ci did not bring a Node that runs here ($node); does the package 'node' support this machine?"
 }
+
+# A Node that is there and does not run (its library is missing) is no match.
+packages_match() { [ -x "$node" ] && "$node" "$root/bin/packages-match.ts" "$root" 2>/dev/null; }
