@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { logLevels, type LogLevel } from '#lib/logger.ts';
 import type { Attribute } from '#model/attributes.ts';
 import type { HostPort } from '#model/resources.ts';
+import type { CleanupSettings } from './engine/image-cleanup-plan.ts';
 import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
 import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
 
@@ -26,6 +27,8 @@ export interface AgentConfig {
   pullInactivityTimeoutMs: number;
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
+  registryAuth?: { type: RegistryAuthType; data: string };
+  logLevel: LogLevel;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }

@@ -15,9 +15,6 @@ import { createDockerEngine } from './engine/docker.ts';
 import { createImageStore } from './engine/image-store.ts';
 import { createHost } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
-import { createBridgeNetwork } from './network/bridge-network.ts';
-import { readHostRoutes } from './network/host-routes.ts';
-import { withPauseImage } from './network/pause-image.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
@@ -80,18 +77,10 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     random: systemRandom,
     logger,
   });
-  const taskNetwork = createBridgeNetwork({
-    networks: engine,
-    machineId,
-    subnet: config.taskSubnet,
-    routes: readHostRoutes,
-    logger,
-  });
-  const host = createHost({ engine, taskNetwork, agentVersion, ...config });
+  const host = createHost({ engine, agentVersion, ...config });
   const agent = createAgent({
     engine,
-    images: withPauseImage(images, engine),
-    taskNetwork,
+    images,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: host.describe,
@@ -124,7 +113,7 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
   const engine = createDockerEngine({ dockerHost: config.dockerHost, clock: systemClock });
   try {
     const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
-    await purge({ engine, networks: engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    await purge({ engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
     return exitCodes.stopped;
   } finally {
     journal.close();
