@@ -4,6 +4,7 @@
  */
 import type { ContainerEngine } from '#agent/engine/container-engine.ts';
 import type { Journal } from '#agent/state/journal.ts';
+import { taskArnLabel } from '#agent/tasks/container-config.ts';
 import type { Dispatcher } from '#control/api/dispatch.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
 import { int, seededRandom, type Random } from '#lib/random.ts';
@@ -37,7 +38,7 @@ const second = 1000;
 const heartbeatIntervalMs = 10 * second;
 const config = { lostAfterMs: 300 * second, stoppedTaskRetentionMs: 24 * 3600 * second };
 const cleanupWaitMs = 180 * second;
-/** How long an agent without its journal may start new tasks beside containers that it does not know yet. */
+/** How long, from its start, an agent without its journal may start new tasks beside containers that it has not looked at yet. */
 const amnesiaMs = 300 * second;
 
 /** Timers that run at one moment; more of them are a loop. */
@@ -145,6 +146,7 @@ export class World {
   keepAgentUp(host: SimulatedHost): void {
     if (!this.hosts.includes(host)) return;
     host.start();
+    if (this.#amnesiacUntil.has(host)) this.#amnesiacUntil.set(host, this.clock.now() + amnesiaMs);
     this.trace.add(host.name, `agent start number ${host.starts}`);
     host.process?.onKill(() => {
       this.trace.add(host.name, 'the agent is dead');
@@ -245,9 +247,17 @@ export class World {
     this.#machineActivity = activity;
     const now = this.clock.now();
     checkMachines(
-      this.hosts.map((host) => ({ host, amnesiac: (this.#amnesiacUntil.get(host) ?? 0) > now })),
+      this.hosts.map((host) => ({ host, amnesiac: this.#isAmnesiac(host, now) })),
       this.rows,
     );
+  }
+
+  /** It lost its journal and does not know yet all that runs. */
+  #isAmnesiac(host: SimulatedHost, now: number): boolean {
+    const until = this.#amnesiacUntil.get(host);
+    if (until === undefined) return false;
+    const known = new Set(host.journal.knownTasks().map(({ taskArn }) => taskArn));
+    return until > now || host.engine.containers().some(({ labels }) => !known.has(labels[taskArnLabel] ?? ''));
   }
 
   #delivered(delivery: Delivery): void {

@@ -89,6 +89,8 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   const counts = `${running.length} of ${service.desiredCount} tasks RUNNING, ${live.length} live, ${deployments.length} deployments`;
   const state = `service ${serviceName} is ${primary.rolloutState}: ${counts}`;
   if (primary.waiting === undefined) return [{ invariant: 'I8', what: `${state}, and says nothing of why` }];
+  // Faults make starts fail too, and a breaker that has tripped waits for a user; that is its purpose.
+  if (primary.rolloutState === 'FAILED') return [];
   if (!isRunnable(primary.taskDefinitionArn, view) || hasNoRoom(service, view) || isDeadlocked(service)) return [];
   return [{ invariant: 'I12', what: `${state}, waiting for ${primary.waiting.reason}` }];
 }
