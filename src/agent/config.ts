@@ -4,6 +4,8 @@ import { logLevels, type LogLevel } from '#lib/logger.ts';
 import type { Attribute } from '#model/attributes.ts';
 import type { HostPort } from '#model/resources.ts';
 import type { CleanupSettings } from './engine/image-cleanup-plan.ts';
+import { endpointSettings, endpointVariables } from './metadata/endpoint-settings.ts';
+import type { LocalEndpointSettings } from './metadata/local-endpoints.ts';
 import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
 import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
 
@@ -28,6 +30,7 @@ export interface AgentConfig {
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
   registryAuth?: { type: RegistryAuthType; data: string };
+  localEndpoints: LocalEndpointSettings;
   logLevel: LogLevel;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
@@ -152,6 +155,7 @@ const Environment = z.object({
     .default('info')
     .transform((level): LogLevel => (level === 'crit' ? 'error' : level)),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
+  ...endpointVariables,
 });
 
 /** Throws a ConfigError that names every wrong setting. */
@@ -191,6 +195,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,
     ...imageCleanup(parsed.data),
     ...registryAuth(authType, authData),
+    localEndpoints: endpointSettings(rest),
     logLevel: rest.ECS_LOGLEVEL,
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
   };

@@ -13,8 +13,10 @@ import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
 import { createImageStore } from './engine/image-store.ts';
-import { createHost } from './host/host.ts';
+import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
+import { endpointSecretIn } from './metadata/endpoint-ids.ts';
+import { createLocalEndpoints, removeLocalEndpoints } from './metadata/local-endpoints.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
@@ -78,12 +80,28 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     logger,
   });
   const host = createHost({ engine, agentVersion, ...config });
+  const endpoints = createLocalEndpoints({
+    settings: config.localEndpoints,
+    engine,
+    tasks: () => agent.tasks(),
+    secret: endpointSecretIn(config.dataFolder, systemIds),
+    cluster: config.cluster,
+    version: agentVersion,
+    availabilityZone: defaultAvailabilityZone,
+    containerInstanceArn: () => journal.registration()?.containerInstanceArn,
+    clock: systemClock,
+    logger,
+  });
   const agent = createAgent({
     engine,
     images,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
-    host: host.describe,
+    host: async () => {
+      const facts = await host.describe();
+      return { ...facts, attributes: [...facts.attributes, ...endpoints.attributes()] };
+    },
+    endpointOf: endpoints.endpointOf,
     usedPorts: async () => [...config.reservedPorts, ...(await portsWithSockets())],
     clock: systemClock,
     ids: systemIds,
@@ -93,6 +111,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     refused: (because) => ended.resolve({ code: exitCodes.useless, because }),
   });
   logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
+  await endpoints.start();
   agent.start();
   cleanup?.start();
   const { code, because } = await ended.promise;
@@ -102,6 +121,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   } catch (error) {
     logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
   }
+  await endpoints.stop();
   journal.close();
   engine.close();
   return code;
@@ -114,6 +134,8 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
   try {
     const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
     await purge({ engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    const { metadataAddress } = config.localEndpoints;
+    if (metadataAddress !== undefined) await removeLocalEndpoints(metadataAddress, logger);
     return exitCodes.stopped;
   } finally {
     journal.close();

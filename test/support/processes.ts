@@ -45,10 +45,13 @@ export async function freePort(): Promise<number> {
   });
 }
 
+/** Tests share a machine: only the one that is about local endpoints takes its ports and changes its addresses. */
+const withoutLocalEndpoints = { BERTH_METADATA_ADDRESS: 'none', BERTH_INTROSPECTION_PORT: '0' };
+
 export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(process.execPath, [...daemonFlags, join(root, 'dist/main.js'), name], {
-    env: { ...process.env, ...environment, ...daemonEnvironment },
+    env: { ...process.env, ...withoutLocalEndpoints, ...environment, ...daemonEnvironment },
     stdio: ['ignore', log, log],
   });
   const ended = new Promise<number | null>((done) => child.once('exit', done));

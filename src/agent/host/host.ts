@@ -50,6 +50,8 @@ export interface Machine {
   fingerprint: string;
 }
 
+/** Of a machine that says nothing else. */
+export const defaultAvailabilityZone = 'local';
 const cpuUnitsPerCore = 1024;
 const mebibyte = 1024 * 1024;
 /** More than the protocol takes; whoever has so many listeners has no room for the rest anyway. */
@@ -122,7 +124,7 @@ function builtInAttributes(options: Omit<HostOptions, 'engine'>, machine: Machin
     { name: 'ecs.os-family', value: 'LINUX' },
     { name: 'ecs.cpu-architecture', value: ecsArchitecture(machine.architecture) },
     { name: 'ecs.instance-type', value: `berth.${machine.cores}x${gibibytes}` },
-    { name: 'ecs.availability-zone', value: options.availabilityZone ?? 'local' },
+    { name: 'ecs.availability-zone', value: options.availabilityZone ?? defaultAvailabilityZone },
     { name: 'berth.os', value: machine.system },
   ];
 }
