@@ -6,6 +6,7 @@ import type { HostPort } from '#model/resources.ts';
 import type { CleanupSettings } from './engine/image-cleanup-plan.ts';
 import { endpointSettings, endpointVariables } from './metadata/endpoint-settings.ts';
 import type { LocalEndpointSettings } from './metadata/local-endpoints.ts';
+import { isTaskSubnet } from './network/subnet-choice.ts';
 import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
 import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
 
@@ -31,6 +32,8 @@ export interface AgentConfig {
   imageCleanup?: CleanupSettings;
   registryAuth?: { type: RegistryAuthType; data: string };
   localEndpoints: LocalEndpointSettings;
+  /** The addresses of tasks with networks of their own, e.g. `10.88.0.0/16`; by default the first free range of ours. */
+  taskSubnet?: string;
   logLevel: LogLevel;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
@@ -154,6 +157,10 @@ const Environment = z.object({
     .enum(['crit', ...logLevels])
     .default('info')
     .transform((level): LogLevel => (level === 'crit' ? 'error' : level)),
+  BERTH_TASK_SUBNET: z
+    .string()
+    .refine(isTaskSubnet, { error: 'expected a private IPv4 range of 16 to 16777216 addresses, such as 10.88.0.0/16' })
+    .optional(),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
   ...endpointVariables,
 });
@@ -197,6 +204,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     ...registryAuth(authType, authData),
     localEndpoints: endpointSettings(rest),
     logLevel: rest.ECS_LOGLEVEL,
+    ...(rest.BERTH_TASK_SUBNET === undefined ? {} : { taskSubnet: rest.BERTH_TASK_SUBNET }),
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
   };
 }

@@ -17,6 +17,9 @@ import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
 import { endpointSecretIn } from './metadata/endpoint-ids.ts';
 import { createLocalEndpoints, removeLocalEndpoints } from './metadata/local-endpoints.ts';
+import { createBridgeNetwork } from './network/bridge-network.ts';
+import { readHostRoutes } from './network/host-routes.ts';
+import { withPauseImage } from './network/pause-image.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
@@ -79,7 +82,14 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     random: systemRandom,
     logger,
   });
-  const host = createHost({ engine, agentVersion, ...config });
+  const taskNetwork = createBridgeNetwork({
+    networks: engine,
+    machineId,
+    subnet: config.taskSubnet,
+    routes: readHostRoutes,
+    logger,
+  });
+  const host = createHost({ engine, taskNetwork, agentVersion, ...config });
   const endpoints = createLocalEndpoints({
     settings: config.localEndpoints,
     engine,
@@ -94,7 +104,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   });
   const agent = createAgent({
     engine,
-    images,
+    images: withPauseImage(images, engine),
+    taskNetwork,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: async () => {
@@ -133,7 +144,7 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
   const engine = createDockerEngine({ dockerHost: config.dockerHost, clock: systemClock });
   try {
     const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
-    await purge({ engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    await purge({ engine, networks: engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
     const { metadataAddress } = config.localEndpoints;
     if (metadataAddress !== undefined) await removeLocalEndpoints(metadataAddress, logger);
     return exitCodes.stopped;

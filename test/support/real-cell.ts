@@ -156,6 +156,10 @@ async function close(real: RealCell): Promise<void> {
   await real.agent.stop();
   await real.control.stop();
   for (const { id } of owned) await real.engine.remove(id);
+  const machineId = (await readFile(join(real.folder, 'agent/machine-id'), 'utf8')).trim();
+  for (const { name, labels } of await real.engine.listNetworks()) {
+    if (labels['berth.machine-id'] === machineId) await real.engine.removeNetwork(name);
+  }
   for (const name of taskVolumesIn(join(real.folder, 'agent'))) await real.engine.removeVolume(name);
   real.engine.close();
   real.ecs.destroy();

@@ -19,23 +19,40 @@ const ownCapabilities: readonly string[] = [
   capability.containerRestartPolicy,
   capability.disableNetworking,
   capability.increasedTaskCpuLimit,
+  capability.pidIpcNamespaceSharing,
 ];
+
+/** Of an agent that gives tasks networks of their own; FARGATE asks for nothing else of a machine but room. */
+const taskNetworkCapabilities: readonly string[] = [capability.taskEni, capability.fargate];
 
 /** Drivers that need nothing of the agent but their options; the others want credentials or a router of ours. */
 const plainLogDrivers: readonly string[] = ['fluentd', 'gelf', 'journald', 'json-file', 'local', 'syslog'];
 
-export function capabilities(engine: EngineDescription): Attribute[] {
+export interface CapabilityFacts {
+  engine: EngineDescription;
+  /** Whether tasks can have networks of their own here. */
+  taskNetwork: boolean;
+  /** Whether tasks can be limited as a whole here. */
+  taskCgroups: boolean;
+}
+
+export function capabilities({ engine, taskNetwork, taskCgroups }: CapabilityFacts): Attribute[] {
   const names = [
     ...ownCapabilities,
     ...dockerRemoteApiCapabilities(engine.apiVersion),
     loggingDriverCapability('none'),
   ];
+  if (taskCgroups) names.push(capability.taskCpuMemoryLimit);
   for (const driver of engine.logDrivers) {
     if (plainLogDrivers.includes(driver)) names.push(loggingDriverCapability(driver));
   }
   for (const driver of engine.volumeDrivers) names.push(volumeDriverCapability(driver));
   if (engine.securityOptions.includes('apparmor')) names.push(capability.appArmor);
   if (engine.securityOptions.includes('selinux')) names.push(capability.selinux);
-  if (!engine.securityOptions.includes('rootless')) names.push(capability.privilegedContainer);
+  if (!engine.securityOptions.includes('rootless')) {
+    names.push(capability.privilegedContainer);
+    // A rootless engine's addresses are its own: nothing else on the machine reaches them.
+    if (taskNetwork) names.push(...taskNetworkCapabilities);
+  }
   return names.toSorted().map((name) => ({ name }));
 }

@@ -8,12 +8,18 @@ import type { Attribute } from '#model/attributes.ts';
 import { samePort, type HostPort, type InstanceResources } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
 import type { ContainerEngine, EngineDescription } from '../engine/container-engine.ts';
+import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import { capabilities } from './capabilities.ts';
 import { fingerprintOf, readMachineFacts } from './fingerprint.ts';
 import { listeningPorts } from './listening-ports.ts';
+import type { TaskCgroups } from './task-cgroups.ts';
 
 export interface HostOptions {
   engine: Pick<ContainerEngine, 'describe'>;
+  /** Absent where no task gets a network of its own. */
+  taskNetwork?: Pick<TaskNetworkDriver, 'check'>;
+  /** Absent where tasks are not limited as a whole. */
+  taskCgroups?: Pick<TaskCgroups, 'check'>;
   agentVersion: string;
   reservedMemoryMiB: number;
   /** Told first among the taken ports. */
@@ -63,8 +69,20 @@ export function createHost(options: HostOptions): Host {
   return {
     async describe() {
       machine ??= await readMachine();
-      const [engine, listening] = await Promise.all([options.engine.describe(), listeningPorts()]);
-      return describeHost({ options, machine, engine, listening });
+      const [engine, listening, network, cgroups] = await Promise.all([
+        options.engine.describe(),
+        listeningPorts(),
+        options.taskNetwork?.check(),
+        options.taskCgroups?.check(),
+      ]);
+      return describeHost({
+        options,
+        machine,
+        engine,
+        listening,
+        taskNetwork: network?.usable ?? false,
+        taskCgroups: cgroups?.usable ?? false,
+      });
     },
   };
 }
@@ -82,25 +100,34 @@ async function readMachine(): Promise<Machine> {
 }
 
 export interface DescribeHost {
-  options: Omit<HostOptions, 'engine'>;
+  options: Omit<HostOptions, 'engine' | 'taskNetwork' | 'taskCgroups'>;
   machine: Machine;
   engine: EngineDescription;
   listening: readonly HostPort[];
+  /** Whether tasks can have networks of their own here. */
+  taskNetwork: boolean;
+  /** Whether tasks can be limited as a whole here. */
+  taskCgroups: boolean;
 }
 
-export function describeHost({ options, machine, engine, listening }: DescribeHost): HostDescription {
+export function describeHost(facts: DescribeHost): HostDescription {
+  const { options, machine, engine, listening, taskNetwork, taskCgroups } = facts;
   return {
     hostname: machine.hostname,
     fingerprint: machine.fingerprint,
     versions: { agent: options.agentVersion, docker: engine.version },
     resources: resourcesOf(options, machine, listening),
-    attributes: [...builtInAttributes(options, machine), ...capabilities(engine), ...options.attributes],
+    attributes: [
+      ...builtInAttributes(options, machine),
+      ...capabilities({ engine, taskNetwork, taskCgroups }),
+      ...options.attributes,
+    ],
     tags: [],
   };
 }
 
 function resourcesOf(
-  { reservedMemoryMiB, reservedPorts }: Omit<HostOptions, 'engine'>,
+  { reservedMemoryMiB, reservedPorts }: DescribeHost['options'],
   { cores, memoryBytes }: Machine,
   listening: readonly HostPort[],
 ): InstanceResources & HostDescription['resources'] {
@@ -117,7 +144,7 @@ function resourcesOf(
   };
 }
 
-function builtInAttributes(options: Omit<HostOptions, 'engine'>, machine: Machine): Attribute[] {
+function builtInAttributes(options: DescribeHost['options'], machine: Machine): Attribute[] {
   const gibibytes = Math.round(machine.memoryBytes / mebibyte / 1024);
   return [
     { name: 'ecs.os-type', value: 'linux' },

@@ -1,5 +1,5 @@
 /** Which addresses the tasks of a machine get: those the operator said, else the first of our candidates that nobody uses. Pure. */
-import { formatIpv4Range, overlap, parseIpv4Range, type Ipv4Range } from './ipv4-range.ts';
+import { formatIpv4Range, overlap, parseIpv4Range, sizeOf, type Ipv4Range } from './ipv4-range.ts';
 
 export interface TakenRange {
   range: Ipv4Range;
@@ -11,6 +11,19 @@ export type SubnetChoice = { kind: 'free'; subnet: string } | { kind: 'taken'; w
 
 /** 10.88.0.0/16 to 10.119.0.0/16. */
 const candidates = Array.from({ length: 32 }, (_, index) => `10.${88 + index}.0.0/16`);
+
+/** Beyond the network's own addresses there must be room for tasks. */
+const sizes = { least: 16, most: 2 ** 24 };
+const privateRanges = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].flatMap(
+  (text) => parseIpv4Range(text) ?? [],
+);
+
+/** What an operator may choose: a private range of a sensible size. */
+export function isTaskSubnet(text: string): boolean {
+  const range = parseIpv4Range(text);
+  if (range === undefined || sizeOf(range) < sizes.least || sizeOf(range) > sizes.most) return false;
+  return privateRanges.some(({ first, last }) => first <= range.first && range.last <= last);
+}
 
 /** `wanted` must be a range, as the configuration made sure. */
 export function chooseSubnet(wanted: string | undefined, taken: readonly TakenRange[]): SubnetChoice {

@@ -1,15 +1,22 @@
 /**
  * Takes everything of this agent off its engine while the agent itself does not run: containers in order of their stop timeouts, then the volumes of
- * their tasks. The journal stays as it is: when the agent starts again it finds its containers gone and reports so. Shared volumes outlive it.
+ * their tasks, then its network. The journal stays as it is: when the agent starts again it finds its containers gone and reports so. Shared volumes outlive it.
  */
 import { createSemaphore } from '#lib/semaphore.ts';
 import type { Logger } from '#lib/logger.ts';
-import type { ContainerEngine } from '../engine/container-engine.ts';
+import { arnId } from '#model/arn.ts';
+import type { ContainerEngine, ListedContainer } from '../engine/container-engine.ts';
+import type { EngineNetworks } from '../engine/engine-networks.ts';
+import type { TaskCgroups } from '../host/task-cgroups.ts';
 import { definitionOf, type AgentTask } from '../tasks/agent-task.ts';
 import { containerNameLabel, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import { isInternalContainer } from '../tasks/pause-container.ts';
+import { taskLimits } from '../tasks/task-limits.ts';
 
 export interface PurgeOptions {
   engine: ContainerEngine;
+  networks?: Pick<EngineNetworks, 'listNetworks' | 'removeNetwork'>;
+  cgroups?: Pick<TaskCgroups, 'remove'>;
   machineId: string;
   /** What the journal knows; containers that it does not know are removed all the same. */
   tasks: readonly AgentTask[];
@@ -21,6 +28,7 @@ export interface PurgeOptions {
 export interface Purged {
   containers: number;
   volumes: number;
+  networks: number;
 }
 
 const atOnce = 8;
@@ -30,23 +38,39 @@ export async function purge(options: PurgeOptions): Promise<Purged> {
   const { engine, machineId, tasks } = options;
   const containers = await engine.list({ [machineLabel]: machineId });
   const semaphore = createSemaphore(atOnce);
-  await allSettled(
-    containers.map(({ id, labels }) =>
-      semaphore.run(async () => {
-        await engine.stop(id, { timeoutSeconds: stopTimeoutOf(options, labels) });
-        await engine.remove(id);
-      }),
-    ),
-  );
+  // What ends uses its network to the last.
+  for (const group of [containers.filter((one) => !isInternal(one)), containers.filter(isInternal)]) {
+    await allSettled(
+      group.map(({ id, labels }) =>
+        semaphore.run(async () => {
+          await engine.stop(id, { timeoutSeconds: stopTimeoutOf(options, labels) });
+          await engine.remove(id);
+        }),
+      ),
+    );
+  }
   const volumes = tasks.flatMap((task) =>
     task.volumes.filter(({ scope, status }) => scope === 'task' && status === 'CREATED'),
   );
   await allSettled(volumes.map(({ engineName }) => engine.removeVolume(engineName)));
-  options.logger.info(
-    { containers: containers.length, volumes: volumes.length },
-    'everything of this agent is off the engine',
+  const limited = tasks.filter((task) => taskLimits(task) !== undefined);
+  await allSettled(
+    limited.map(({ assignment }) => options.cgroups?.remove(arnId(assignment.taskArn)) ?? Promise.resolve()),
   );
-  return { containers: containers.length, volumes: volumes.length };
+  const networks = await ownNetworks(options);
+  await allSettled(networks.map((name) => options.networks?.removeNetwork(name) ?? Promise.resolve()));
+  const purged = { containers: containers.length, volumes: volumes.length, networks: networks.length };
+  options.logger.info(purged, 'everything of this agent is off the engine');
+  return purged;
+}
+
+function isInternal({ labels }: ListedContainer): boolean {
+  return isInternalContainer(labels[containerNameLabel] ?? '');
+}
+
+async function ownNetworks({ networks, machineId }: PurgeOptions): Promise<string[]> {
+  const all = (await networks?.listNetworks()) ?? [];
+  return all.filter(({ labels }) => labels[machineLabel] === machineId).map(({ name }) => name);
 }
 
 function stopTimeoutOf({ tasks, defaultStopTimeout }: PurgeOptions, labels: Readonly<Record<string, string>>): number {

@@ -1,5 +1,6 @@
 /** What is to be placed, and where it may go. */
 import type { Attribute } from '#model/attributes.ts';
+import { capability } from '#model/capabilities.ts';
 import type { PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
 import type { TaskResources } from '#model/resources.ts';
 
@@ -22,5 +23,5 @@ export interface PlacementRequest {
 export const launchTypeAttributes: Readonly<Record<PlacementRequest['launchType'], readonly Attribute[]>> = {
   EC2: [],
   EXTERNAL: [],
-  FARGATE: [{ name: 'berth.capability.fargate' }],
+  FARGATE: [{ name: capability.fargate }],
 };

@@ -7,7 +7,11 @@ import { requiredAttributes } from '#model/task-definition-requirements.ts';
 import type { TaskDefinitionBody } from '#model/task-definition.ts';
 import { fakeDescription } from '#test/support/fake-engine.ts';
 
-function missing(body: Partial<TaskDefinitionBody>, engine: Partial<EngineDescription> = {}): string[] {
+function missing(
+  body: Partial<TaskDefinitionBody>,
+  engine: Partial<EngineDescription> = {},
+  taskNetwork = true,
+): string[] {
   const { attributes } = describeHost({
     options: { agentVersion: '1', reservedMemoryMiB: 0, reservedPorts: [], attributes: [] },
     machine: {
@@ -20,6 +24,7 @@ function missing(body: Partial<TaskDefinitionBody>, engine: Partial<EngineDescri
     },
     engine: { ...fakeDescription, ...engine },
     listening: [],
+    taskNetwork,
   });
   const definition = { family: 'f', containerDefinitions: [], ...body };
   return missingAttributes(requiredAttributes(definition), attributes).map(({ name }) => name);
@@ -75,7 +80,7 @@ describe('what is carried out requires nothing that is missing', () => {
     expect(missingFor(everything)).toEqual([]);
   });
 
-  test.each(['bridge', 'host', 'none'] as const)('network mode %s', (networkMode) => {
+  test.each(['bridge', 'host', 'none', 'awsvpc'] as const)('network mode %s', (networkMode) => {
     expect(missing({ networkMode })).toEqual([]);
   });
 
@@ -92,6 +97,10 @@ describe('what is carried out requires nothing that is missing', () => {
     expect(missing({ volumes })).toEqual([]);
   });
 
+  test('shared namespaces', () => {
+    expect(missing({ pidMode: 'task', ipcMode: 'host' })).toEqual([]);
+  });
+
   test('this platform', () => {
     expect(missing({ runtimePlatform: { cpuArchitecture: 'X86_64', operatingSystemFamily: 'LINUX' } })).toEqual([]);
   });
@@ -99,9 +108,7 @@ describe('what is carried out requires nothing that is missing', () => {
 
 describe('what is not carried out names what is missing', () => {
   test.each<[string, Partial<TaskDefinitionBody>, string]>([
-    ['awsvpc', { networkMode: 'awsvpc' }, 'ecs.capability.task-eni'],
     ['a task role', { taskRoleArn: 'arn:aws:iam::000000000000:role/x' }, 'com.amazonaws.ecs.capability.task-iam-role'],
-    ['shared process ids', { pidMode: 'task' }, 'ecs.capability.pid-ipc-namespace-sharing'],
     ['another architecture', { runtimePlatform: { cpuArchitecture: 'ARM64' } }, 'ecs.cpu-architecture'],
     [
       'a volume driver the engine lacks',
@@ -139,6 +146,12 @@ describe('what is not carried out names what is missing', () => {
     ],
   ])('%s', (_, container, name) => {
     expect(missingFor(container)).toContain(name);
+  });
+
+  test('tasks with networks of their own where none can be had', () => {
+    expect(missing({ networkMode: 'awsvpc' }, {}, false)).toEqual(['ecs.capability.task-eni']);
+    // Nothing on the machine reaches the addresses of a rootless engine.
+    expect(missing({ networkMode: 'awsvpc' }, { securityOptions: ['rootless'] })).toEqual(['ecs.capability.task-eni']);
   });
 
   test('privileged containers on a rootless engine', () => {
