@@ -8,7 +8,10 @@ import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import { samePort, type HostPort } from '#model/resources.ts';
 import type { Hello } from '#protocol/session/messages.ts';
+import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { ContainerEngine } from './engine/container-engine.ts';
+import { agentHealth, type HealthDetail } from './health/agent-health.ts';
+import type { TaskCgroups } from './host/task-cgroups.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
 import type { TaskNetworkDriver } from './network/network-driver.ts';
 import type { Images, RunnerSettings } from './runner/runner-ports.ts';
@@ -24,6 +27,8 @@ export interface AgentOptions {
   engine: ContainerEngine;
   images: Images;
   /** Absent where no task gets a network of its own. */
+  /** Absent where tasks are not limited as a whole. */
+  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
   /** Stays the caller's: it is not closed with the agent. */
   journal: Journal;
@@ -34,6 +39,8 @@ export interface AgentOptions {
   host(): Promise<HostFacts>;
   /** Host ports that others than this agent's tasks use or shall have; none by default. */
   usedPorts?(): Promise<readonly HostPort[]>;
+  /** Checks of the machine beyond engine and journal; none by default. */
+  machineHealth?(): readonly HealthDetail[];
   clock: Clock;
   ids: Ids;
   random: Random;
@@ -57,6 +64,8 @@ export interface Agent {
   underWay(): string[];
   session(): ConnectionState;
   health(): Hello['health'];
+  /** False when there is no session that can take it now. */
+  sendTelemetry(message: Telemetry): boolean;
   tasks(): AgentTask[];
 }
 
@@ -73,6 +82,7 @@ export function createAgent(options: AgentOptions): Agent {
     machineId: journal.identity().machineId,
     settings: config,
     engineConcurrency: config.engineConcurrency,
+    ...(options.taskCgroups === undefined ? {} : { taskCgroups: options.taskCgroups }),
     ...(options.usedPorts === undefined ? {} : { usedPorts: options.usedPorts }),
     ...(options.endpointOf === undefined ? {} : { endpointOf: options.endpointOf }),
   });
@@ -103,8 +113,7 @@ export function createAgent(options: AgentOptions): Agent {
   }
 
   function health(): Hello['health'] {
-    const reason = supervisor.problem();
-    return reason === undefined ? { status: 'OK' } : { status: 'IMPAIRED', reason: reason.slice(0, 1024) };
+    return agentHealth(supervisor.problems(), options.machineHealth?.() ?? []);
   }
 
   return {
@@ -121,6 +130,7 @@ export function createAgent(options: AgentOptions): Agent {
     underWay: supervisor.underWay,
     session: () => session.state,
     health,
+    sendTelemetry: session.sendTelemetry,
     tasks: supervisor.tasks,
   };
 }

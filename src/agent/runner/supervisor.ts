@@ -37,8 +37,8 @@ export interface Supervisor {
   stop(): Promise<void>;
   /** How large the host is; until it is known nothing new is admitted. */
   resize(capacity: HostCapacity): void;
-  /** Why this machine cannot do its work, as far as known: the engine does not answer, or the journal cannot be written. */
-  problem(): string | undefined;
+  /** Why this machine cannot do its work, as far as known: the engine does not answer, the journal cannot be written. */
+  problems(): { engine?: string; journal?: string };
   task(taskArn: string): AgentTask | undefined;
   tasks(): AgentTask[];
   /** What is under way, in words: what a stop that takes long waits for. */
@@ -231,7 +231,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       await Promise.all([background.settled(), ...[...runners.values()].map((runner) => runner.stop())]);
     },
     resize: resources.resize,
-    problem: () => problem ?? silence ?? saveTroubles.values().next().value,
+    problems() {
+      const engineProblem = problem ?? silence;
+      const [journalProblem] = saveTroubles.values();
+      return {
+        ...(engineProblem !== undefined && { engine: engineProblem }),
+        ...(journalProblem !== undefined && { journal: journalProblem }),
+      };
+    },
     task: (taskArn) => runners.get(taskArn)?.task(),
     tasks: () => [...runners.values()].map((runner) => runner.task()),
     underWay: () => background.names(),

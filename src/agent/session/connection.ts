@@ -18,6 +18,7 @@ import {
   type Hello,
   type Welcome,
 } from '#protocol/session/messages.ts';
+import { maximumTelemetryBytes, type Telemetry } from '#protocol/session/telemetry.ts';
 import { ConnectError, type Connector } from './connector.ts';
 import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
 import { createLogStreams, type LogSource } from './log-streams.ts';
@@ -65,6 +66,8 @@ export interface AgentSession {
   stop(): void;
   /** The journal holds new state changes. */
   stateChanged(): void;
+  /** False, and nothing is sent, without a session or while its link is slow: figures must not crowd out what matters. */
+  sendTelemetry(message: Telemetry): boolean;
   readonly state: ConnectionState;
 }
 
@@ -270,6 +273,11 @@ export function createSession(options: SessionOptions): AgentSession {
     stateChanged() {
       const { serving } = phase.name === 'serving' ? phase : {};
       if (serving !== undefined) guarded(() => serving.context.outbox.wake());
+    },
+    sendTelemetry(message) {
+      if (phase.name !== 'serving' || phase.link.bufferedBytes > maximumTelemetryBytes) return false;
+      send(message);
+      return true;
     },
     get state() {
       return stateOf(phase);

@@ -71,7 +71,7 @@ describe('a task', () => {
   });
 
   it.each([
-    ['whose image is nowhere', one({ image: 'nowhere:1' }), /^CannotPullContainerError: /],
+    ['whose image is nowhere', one({ image: 'nowhere:1' }), /^CannotPullImageManifestError: /],
     ['whose program is missing', one({ command: [...programs.isMissing.command] }), /^CannotStartContainerError: /],
     [
       'whose port is taken',
@@ -208,11 +208,11 @@ describe('the engine', () => {
     world.engine.goDown();
     await world.clock.advance(20_000);
     expect(world.reported(task)?.lastStatus).toBe('RUNNING');
-    expect(world.supervisor().problem()).toContain('cannot be reached');
+    expect(world.supervisor().problems().engine).toContain('cannot be reached');
     world.engine.comeBack({ liveRestore: false });
     const state = await world.until(task, 'STOPPED', 600_000);
     expect(state.containers[0]?.exitCode).toBe(137);
-    expect(world.supervisor().problem()).toBeUndefined();
+    expect(world.supervisor().problems()).toEqual({});
   });
 
   it('that is away at the start is waited for, with that as the reason', async () => {
@@ -241,9 +241,9 @@ describe('the engine', () => {
     await world.until(task, 'RUNNING');
     world.engine.failNext('ping', { kind: 'hang' });
     await world.clock.advance(70_000);
-    expect(world.supervisor().problem()).toContain('does not answer: ping took longer');
+    expect(world.supervisor().problems().engine).toContain('does not answer: ping took longer');
     await world.clock.advance(60_000);
-    expect(world.supervisor().problem()).toBeUndefined();
+    expect(world.supervisor().problems()).toEqual({});
     expect(world.reported(task)?.lastStatus).toBe('RUNNING');
   });
 
@@ -292,10 +292,12 @@ describe('a journal that cannot be written', () => {
     await world.clock.advance(20_000);
     expect(world.engine.containers()[0]?.state).toBe('running');
     expect(world.reported(task)).toBeUndefined();
-    expect(world.supervisor().problem()).toBe("the agent's journal cannot be written: database or disk is full");
+    expect(world.supervisor().problems().journal).toBe(
+      "the agent's journal cannot be written: database or disk is full",
+    );
     world.failSaves(false);
     await world.until(task, 'RUNNING');
-    expect(world.supervisor().problem()).toBeUndefined();
+    expect(world.supervisor().problems()).toEqual({});
   });
 });
 
