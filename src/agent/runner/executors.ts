@@ -4,6 +4,7 @@
  */
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { messageOf } from '#lib/errors.ts';
+import { arnId } from '#model/arn.ts';
 import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
 import { TaskNetworkError } from '../network/network-driver.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
@@ -16,12 +17,15 @@ import { portRangesOf } from '../tasks/port-range.ts';
 import { pauseContainerName } from '../tasks/pause-container.ts';
 import { pauseSpec } from '../tasks/pause-spec.ts';
 import type { FailedStep } from '../tasks/stop-reason.ts';
+import { taskLimits } from '../tasks/task-limits.ts';
 import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
 
 /** What an executor may ask of and tell its task runner. */
 export interface ExecutionContext {
   task(): AgentTask;
   deliver(fact: TaskFact): void;
+  /** How far the pull of a container's image has come, in words. */
+  pullNews(container: string, news: string): void;
   /** Asks the engine what became of a container and delivers the answer. */
   look(container: string): Promise<void>;
   signal: AbortSignal;
@@ -70,7 +74,10 @@ export function createExecutors(
     pulls.set(container, controller);
     deliver({ kind: 'pullStarted', container });
     try {
-      const { digest } = await images.obtain(image, { signal: AbortSignal.any([signal, controller.signal]) });
+      const { digest } = await images.obtain(image, {
+        signal: AbortSignal.any([signal, controller.signal]),
+        tell: (news) => context.pullNews(container, news),
+      });
       deliver({ kind: 'pulled', container, ...(digest === undefined ? {} : { imageDigest: digest }) });
       return done;
     } catch (error) {
@@ -86,7 +93,7 @@ export function createExecutors(
       deliver({ kind: 'created', container, engineId: id });
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'name-conflict') return adopt(container, error);
-      return conclude(container, error instanceof TaskNetworkError ? 'network' : 'create', error);
+      return conclude(container, createStepOf(error), error);
     }
     return isStopping(task()) ? done : start(container);
   }

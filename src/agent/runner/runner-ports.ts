@@ -12,8 +12,14 @@ import type { HostResources } from './host-resources.ts';
 
 /** Makes an image available on the engine, by the agent's pull behaviour. */
 export interface Images {
-  /** Rejects with an EngineError; `digest` is that of the manifest, where a registry named one. */
-  obtain(reference: string, options: { signal: AbortSignal }): Promise<{ digest?: string }>;
+  /**
+   * Rejects with an EngineError; `digest` is that of the manifest, where a registry named one. `tell` is called every few seconds at most,
+   * with how the pull is getting on.
+   */
+  obtain(
+    reference: string,
+    options: { signal: AbortSignal; tell?: (news: string) => void },
+  ): Promise<{ digest?: string }>;
 }
 
 export interface RunnerSettings {

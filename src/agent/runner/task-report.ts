@@ -1,5 +1,6 @@
 /** When a task's snapshot says something new that is worth a transaction and a message. Progress of a start is not; what it waits for is. */
-import type { AgentTask } from '../tasks/agent-task.ts';
+import { definitionOf, type AgentTask } from '../tasks/agent-task.ts';
+import { pullingReason } from '../tasks/next-actions.ts';
 import type { TaskSnapshot } from '../tasks/task-state.ts';
 
 /** Two snapshots with the same key tell control the same. */
@@ -52,4 +53,20 @@ export function createWaitingReasons(): WaitingReasons {
       return { told, ...(nextAt === undefined ? {} : { nextAt }) };
     },
   };
+}
+
+/** A container that waits for its image and for nothing else also tells how far the pull has come. */
+export function withPullNews(
+  task: AgentTask,
+  told: ReadonlyMap<string, string>,
+  news: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  if (news.size === 0) return told;
+  const reasons = new Map(told);
+  for (const [container, words] of news) {
+    const definition = definitionOf(task, container);
+    const isPulling = definition !== undefined && told.get(container) === pullingReason(definition);
+    if (isPulling) reasons.set(container, `${told.get(container)}: ${words}`);
+  }
+  return reasons;
 }

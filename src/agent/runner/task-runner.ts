@@ -35,7 +35,7 @@ import { createContainerLooks } from './container-looks.ts';
 import { createExecutors, type Outcome } from './executors.ts';
 import type { ResourceClaim } from './host-resources.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
-import { bookkeepingKey, createWaitingReasons, reportKey } from './task-report.ts';
+import { bookkeepingKey, createWaitingReasons, reportKey, withPullNews } from './task-report.ts';
 
 export interface TaskRunner {
   readonly taskArn: string;
@@ -95,6 +95,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   const retries = new Map<string, { at: number; why: string }>();
   const attempts = new Map<string, number>();
   const waitingReasons = createWaitingReasons();
+  const newsOfPulls = new Map<string, string>();
   let savedReport = reportKey(journal.lastSnapshot(taskArn) ?? taskSnapshot(task, new Map()));
   if (task.stop !== undefined && journal.lastSnapshot(taskArn) === undefined) savedReport = '';
   let savedBookkeeping = bookkeepingKey(task);
@@ -104,12 +105,20 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     task: () => task,
     deliver,
     look: looks.look,
+    pullNews,
     signal: ending.signal,
   });
 
   function deliver(fact: TaskFact): void {
     if (ending.signal.aborted) return;
     inbox.push(fact);
+    decide();
+  }
+
+  /** Shown while the container waits for its image, kept nowhere. */
+  function pullNews(container: string, news: string): void {
+    if (busy.get(containerSubject(container)) !== 'pull') return;
+    newsOfPulls.set(container, news);
     decide();
   }
 
@@ -188,7 +197,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   function save(decision: Decision, now: number): number | undefined {
     const unstarted = [...decision.waiting].filter(([name]) => containerNamed(task, name)?.phase.name !== 'RUNNING');
     const { told, nextAt } = waitingReasons.lasting(new Map(isStopping(task) ? [] : unstarted), now);
-    const snapshot = taskSnapshot(task, told);
+    const snapshot = taskSnapshot(task, withPullNews(task, told, newsOfPulls));
     const report = reportKey(snapshot);
     const bookkeeping = bookkeepingKey(task);
     if (report === savedReport && bookkeeping === savedBookkeeping) return nextAt;
@@ -241,6 +250,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       outcome = { kind: 'retry', why: messageOf(error) };
     }
     busy.delete(subject);
+    if ('container' in action) newsOfPulls.delete(action.container);
     if (outcome.kind === 'done') attempts.delete(subject);
     else {
       const attempt = attempts.get(subject) ?? 0;

@@ -6,7 +6,7 @@ import { parseArn } from '#model/arn.ts';
 import type { ContainerDefinition, HealthCheck, LogConfiguration } from '#model/container-definition.ts';
 import { parseTaskMemory } from '#model/task-definition.ts';
 import type { ContainerOverride } from '#model/task.ts';
-import { containerNamed, definitionOf, type AgentTask } from './agent-task.ts';
+import { containerNamed, definitionOf, imageReference, type AgentTask } from './agent-task.ts';
 import type { ContainerSpec, DeviceMapping, HealthCheckSpec, Mount, PortBinding } from './container-spec.ts';
 import { linkedContainer } from './dependencies.ts';
 import { portRangesOf } from './port-range.ts';
@@ -47,7 +47,7 @@ export function containerSpec(
   const command = override?.command ?? definition.command;
   return {
     name: container.engineName,
-    image: definition.image,
+    image: imageReference(task, definition),
     ...(definition.entryPoint === undefined ? {} : { entryPoint: definition.entryPoint }),
     ...(command === undefined ? {} : { command }),
     environment: environmentOf(task, definition, override),

@@ -5,8 +5,10 @@
  * Starting: pull at once, whatever else is awaited; launch when admitted, volumes are there and dependencies are met.
  * Stopping: what never ran is over at once; what runs is stopped when everything that depends on it has ended.
  */
+import type { ContainerDefinition } from '#model/container-definition.ts';
 import {
   definitionOf,
+  imageReference,
   isStopping,
   taskHasStopped,
   withContainer,
@@ -154,7 +156,8 @@ function startNext(task: AgentTask, situation: Situation, draft: Draft, now: num
     if (definition === undefined) continue;
     const { name } = container;
     if (container.phase.name === 'NONE') {
-      draft.act({ kind: 'pull', container: name, image: definition.image }, `pulling ${definition.image}`);
+      const image = imageReference(task, definition);
+      draft.act({ kind: 'pull', container: name, image }, pullingReason(definition));
       if (!situation.admission.admitted) draft.wait(name, situation.admission.why);
       continue;
     }
@@ -174,6 +177,11 @@ function startNext(task: AgentTask, situation: Situation, draft: Draft, now: num
       draft.act({ kind, container: name }, kind === 'start' ? 'starting' : 'creating');
     }
   }
+}
+
+/** What a container waits for while its image is pulled; how far the pull has come is added as it is told. */
+export function pullingReason({ image }: Pick<ContainerDefinition, 'image'>): string {
+  return `pulling ${image}`;
 }
 
 function stopNext(task: AgentTask, situation: Situation, draft: Draft): void {

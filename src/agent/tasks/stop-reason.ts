@@ -4,7 +4,7 @@ import { definitionOf, type AgentTask, type StopCause, type StoppedPhase } from 
 import { isInternalContainer } from './pause-container.ts';
 
 /** What the agent was doing when it failed. */
-export type FailedStep = 'pull' | 'network' | 'create' | 'start' | 'stop' | 'volume';
+export type FailedStep = 'pull' | 'network' | 'cgroup' | 'create' | 'start' | 'stop' | 'volume';
 
 /** An engine's error, as far as a reason needs it. */
 export interface StepError {
@@ -25,20 +25,33 @@ export const dependencyFailureExitCode = 143;
 const stepErrorNames: Readonly<Record<FailedStep, string>> = {
   pull: 'CannotPullContainerError',
   network: 'ContainerNetworkingError',
+  cgroup: 'ResourceInitializationError',
   create: 'CannotCreateContainerError',
   start: 'CannotStartContainerError',
   stop: 'CannotStopContainerError',
   volume: 'CannotCreateVolumeError',
 };
 
+/** What the classes of failed pulls are called and mean; the registry's or engine's own words follow. docs/images.md. */
+const pullFailures: Readonly<Partial<Record<string, { name: string; means: string }>>> = {
+  unauthorized: { name: 'CannotPullContainerAuthError', means: 'the registry wants other credentials' },
+  'image-not-found': { name: 'CannotPullImageManifestError', means: 'the registry has no such image' },
+  'wrong-platform': { name: 'CannotPullImageManifestError', means: 'the image is not made for this machine' },
+  'rate-limited': { name: 'CannotPullContainerError', means: 'the registry limits pulls' },
+  network: { name: 'CannotPullContainerError', means: 'the registry cannot be reached' },
+  'disk-full': { name: 'CannotPullContainerError', means: 'there is no space left for the image' },
+  timeout: { name: 'DockerTimeoutError', means: 'the pull took too long' },
+};
+
 /** The reason a user reads, e.g. `CannotStartContainerError: port is already allocated`. */
 export function failureReason(step: FailedStep, error: StepError): string {
+  const pull = step === 'pull' ? pullFailures[error.kind] : undefined;
+  if (pull !== undefined) return clipReason(`${pull.name}: ${pull.means}: ${error.message}`);
   return clipReason(`${failureName(step, error.kind)}: ${error.message}`);
 }
 
 function failureName(step: FailedStep, kind: string): string {
   if (kind === 'timeout') return 'DockerTimeoutError';
-  if (step === 'pull' && kind === 'unauthorized') return 'CannotPullContainerAuthError';
   return stepErrorNames[step];
 }
 
