@@ -68,6 +68,7 @@ function* taskCapabilities(body: TaskDefinitionBody): Generator<string> {
   if (body.proxyConfiguration !== undefined) yield capability.appMesh;
   if ((body.inferenceAccelerators ?? []).length > 0) yield capability.taskElasticInference;
   if (body.enableFaultInjection === true) yield capability.faultInjection;
+  if (body.cpu !== undefined || body.memory !== undefined) yield capability.taskCpuMemoryLimit;
   const cpu = body.cpu === undefined ? undefined : parseTaskCpu(body.cpu);
   if (cpu !== undefined && cpu > usualMaximumTaskCpu) yield capability.increasedTaskCpuLimit;
 }

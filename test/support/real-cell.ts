@@ -17,7 +17,9 @@ import {
   type Task,
 } from '@aws-sdk/client-ecs';
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
+import { createTaskCgroups } from '#agent/host/task-cgroups.ts';
 import { systemClock } from '#lib/clock.ts';
+import { arnId } from '#model/arn.ts';
 import { buildProgram, createCell, freePort, type Cell, type Daemon } from './processes.ts';
 import { taskVolumesIn } from './task-volumes.ts';
 import { buildTestImage, testImage } from './test-images.ts';
@@ -160,6 +162,8 @@ async function close(real: RealCell): Promise<void> {
   for (const { name, labels } of await real.engine.listNetworks()) {
     if (labels['berth.machine-id'] === machineId) await real.engine.removeNetwork(name);
   }
+  const cgroups = createTaskCgroups({ engine: real.engine, local: true });
+  for (const taskArn of new Set(owned.map((one) => one.taskArn))) await cgroups.remove(arnId(taskArn));
   for (const name of taskVolumesIn(join(real.folder, 'agent'))) await real.engine.removeVolume(name);
   real.engine.close();
   real.ecs.destroy();

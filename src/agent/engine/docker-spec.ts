@@ -30,6 +30,7 @@ function hostConfig(spec: ContainerSpec): Docker.HostConfig {
     // The agent alone decides what runs again.
     RestartPolicy: { Name: 'no' },
     CpuShares: spec.cpuShares,
+    ...(spec.cgroupParent !== undefined && { CgroupParent: spec.cgroupParent }),
     Privileged: spec.privileged,
     ReadonlyRootfs: spec.readonlyRootFilesystem,
     CapAdd: [...spec.capAdd],

@@ -68,6 +68,8 @@ export interface ContainerSpec {
   volumesFrom: readonly string[];
   /** `container:alias`. */
   links: readonly string[];
+  /** The control group of the task as a whole, as the engine takes it. */
+  cgroupParent?: string;
   cpuShares: number;
   memoryBytes?: number;
   memoryReservationBytes?: number;

@@ -24,6 +24,7 @@ function missing(
     },
     engine: { ...fakeDescription, ...engine },
     listening: [],
+    taskCgroups: true,
     taskNetwork,
   });
   const definition = { family: 'f', containerDefinitions: [], ...body };

@@ -28,6 +28,7 @@ const request: DescribeHost = {
     { port: 22, protocol: 'udp' },
     { port: 4566, protocol: 'tcp' },
   ],
+  taskCgroups: true,
   taskNetwork: false,
 };
 
