@@ -9,6 +9,7 @@ import type { LocalEndpointSettings } from './metadata/local-endpoints.ts';
 import { isTaskSubnet } from './network/subnet-choice.ts';
 import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
 import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
+import { watchSettings, watchVariables, type WatchSettings } from './watch-settings.ts';
 
 export interface AgentConfig {
   cluster: string;
@@ -35,6 +36,7 @@ export interface AgentConfig {
   /** The addresses of tasks with networks of their own, e.g. `10.88.0.0/16`; by default the first free range of ours. */
   taskSubnet?: string;
   logLevel: LogLevel;
+  watch: WatchSettings;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }
@@ -163,6 +165,7 @@ const Environment = z.object({
     .optional(),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
   ...endpointVariables,
+  ...watchVariables,
 });
 
 /** Throws a ConfigError that names every wrong setting. */
@@ -203,6 +206,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     ...imageCleanup(parsed.data),
     ...registryAuth(authType, authData),
     localEndpoints: endpointSettings(rest),
+    watch: watchSettings(rest),
     logLevel: rest.ECS_LOGLEVEL,
     ...(rest.BERTH_TASK_SUBNET === undefined ? {} : { taskSubnet: rest.BERTH_TASK_SUBNET }),
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,

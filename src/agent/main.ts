@@ -26,6 +26,7 @@ import { JournalLockedError, JournalVersionError } from './state/journal-file.ts
 import { openJournal, type Journal } from './state/journal.ts';
 import { imageReferences, taskHasStopped } from './tasks/agent-task.ts';
 import { machineIdIn } from './state/machine-id.ts';
+import { createWatch } from './watch.ts';
 
 const exitCodes = { stopped: 0, again: 1, useless: 5 } as const;
 
@@ -90,7 +91,17 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     logger,
   });
   const host = createHost({ engine, taskNetwork, agentVersion, ...config });
+  const watch = createWatch({
+    settings: config.watch,
+    dataFolder: config.dataFolder,
+    engine,
+    agent: () => agent,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
   const endpoints = createLocalEndpoints({
+    stats: watch.stats,
     settings: config.localEndpoints,
     engine,
     tasks: () => agent.tasks(),
@@ -113,6 +124,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
       return { ...facts, attributes: [...facts.attributes, ...endpoints.attributes()] };
     },
     endpointOf: endpoints.endpointOf,
+    machineHealth: watch.machineHealth,
     usedPorts: async () => [...config.reservedPorts, ...(await portsWithSockets())],
     clock: systemClock,
     ids: systemIds,
@@ -125,10 +137,12 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   await endpoints.start();
   agent.start();
   cleanup?.start();
+  watch.start();
   const { code, because } = await ended.promise;
   logger.info({ because }, 'the agent stops; containers go on');
   try {
-    await deadline(systemClock, stopLimitMs, 'the agent coming to rest', Promise.all([agent.stop(), cleanup?.stop()]));
+    const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop()]);
+    await deadline(systemClock, stopLimitMs, 'the agent coming to rest', rest);
   } catch (error) {
     logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
   }

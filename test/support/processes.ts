@@ -46,7 +46,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Tests share a machine: only the one that is about local endpoints takes its ports and changes its addresses. */
-const withoutLocalEndpoints = { BERTH_METADATA_ADDRESS: 'none', BERTH_INTROSPECTION_PORT: '0' };
+const withoutLocalEndpoints = {
+  BERTH_METADATA_ADDRESS: 'none',
+  BERTH_INTROSPECTION_PORT: '0',
+  BERTH_METRICS_LISTEN: 'none',
+};
 
 export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
   const log = openSync(logFile, 'a', 0o600);
