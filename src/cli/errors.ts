@@ -21,6 +21,13 @@ const adviceByCode: Readonly<Record<string, string>> = {
   ResourceInUseException: 'see what uses it with `berth service list` and `berth task list`',
 };
 
+/** ECS has no code of its own for these. */
+const adviceByMessage: Readonly<Record<string, string>> = {
+  'TaskDefinition not found.': 'see `berth taskdef list`',
+  'Unable to describe task definition.': 'see `berth taskdef list`',
+  'TaskDefinition is inactive': 'see `berth taskdef list`, or register it anew with `berth taskdef register <file>`',
+};
+
 const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ETIMEDOUT']);
 
 function codeOf(error: unknown): string | undefined {
@@ -50,7 +57,7 @@ export function explain(
       exitCode: 1,
     };
   }
-  const next = adviceByCode[error.name];
+  const next = adviceByCode[error.name] ?? adviceByMessage[error.message];
   return {
     message: error.message || error.name,
     code: error.name,

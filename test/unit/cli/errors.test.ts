@@ -24,6 +24,12 @@ describe('an explanation', () => {
     });
   });
 
+  it('adds it also where the service has no code of its own for the error', () => {
+    expect(explain(thrown('ClientException', 'TaskDefinition not found.'), undefined)).toMatchObject({
+      next: expect.stringContaining('berth taskdef list'),
+    });
+  });
+
   it('keeps what a command said itself, with its exit code', () => {
     expect(explain(new CliError('stopped waiting', { next: 'look again', exitCode: 130 }), undefined)).toEqual({
       message: 'stopped waiting',

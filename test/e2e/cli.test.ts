@@ -1,0 +1,148 @@
+/** The command line as people run it: the built program as a child process, on a development cluster of its own. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { buildProgram, freePort } from '#test/support/processes.ts';
+import { buildTestImage, testImage } from '#test/support/test-images.ts';
+
+const program = resolve(import.meta.dirname, '../../dist/main.js');
+let folder: string;
+let environment: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  await buildProgram();
+  await buildTestImage(process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock');
+  folder = await mkdtemp(join(tmpdir(), 'berth-cli-'));
+  const own = new Set(['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_ECS', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']);
+  const inherited = Object.entries(process.env).filter(([name]) => !own.has(name));
+  environment = {
+    ...Object.fromEntries(inherited),
+    BERTH_HOME: join(folder, 'home'),
+    BERTH_LISTEN: `127.0.0.1:${await freePort()}`,
+    BERTH_HEALTHY_AFTER: '1',
+  };
+});
+afterAll(async () => {
+  await berth('dev', 'down');
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+}
+
+function berth(...args: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    execFile(process.execPath, [program, ...args], { env: environment }, (error, out, err) => {
+      done({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+    });
+  });
+}
+
+async function json<T>(schema: z.ZodType<T>, ...args: string[]): Promise<T> {
+  const { code, out, err } = await berth(...args, '--output', 'json');
+  expect([code, err]).toEqual([0, expect.any(String)]);
+  return schema.parse(JSON.parse(out));
+}
+
+async function register(family: string, container: { command: string[]; memory?: number }): Promise<void> {
+  const file = join(folder, `${family}.json`);
+  const containerDefinitions = [{ name: 'main', image: testImage, memory: 16, ...container }];
+  await writeFile(file, JSON.stringify({ family, containerDefinitions }));
+  expect(await berth('taskdef', 'register', file)).toMatchObject({ code: 0, out: `${family}:1\n` });
+}
+
+const Tasks = z.array(z.looseObject({ taskArn: z.string(), lastStatus: z.string() }));
+
+describe('without a cluster', () => {
+  it('says how to start one', async () => {
+    expect(await berth('task', 'list')).toMatchObject({ code: 1, err: expect.stringContaining('npm start') });
+    expect(await berth('dev', 'status')).toMatchObject({ code: 0, out: expect.stringContaining('npm start') });
+    expect(await berth('dev', 'down')).toMatchObject({ code: 0, err: 'no development cluster runs here\n' });
+  });
+});
+
+describe('with a cluster', () => {
+  it('dev up starts it and says how to point aws at it', async () => {
+    const up = await berth('dev', 'up', '--no-sample');
+    expect(up).toMatchObject({ code: 0, out: expect.stringContaining('Point the AWS CLI at it') });
+  });
+
+  it('dev up and dev status find it running', async () => {
+    expect(await berth('dev', 'up', '--no-sample')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('already running'),
+    });
+    expect(await json(z.looseObject({ running: z.boolean() }), 'dev', 'status')).toMatchObject({ running: true });
+  });
+
+  it('env prints what a shell can read', async () => {
+    const { out } = await berth('env');
+    expect(out).toContain(`export AWS_ENDPOINT_URL='http://${environment['BERTH_LISTEN']}'\n`);
+  });
+
+  it('runs a task to its end, with its logs and its exit code', async () => {
+    await register('says', { command: ['sh', '-c', 'echo hello; sleep 1; echo bye; exit 3'] });
+    const run = await json(z.unknown(), 'run', 'says', '--wait');
+    const [task] = Tasks.parse(run instanceof Object && 'tasks' in run ? run.tasks : run);
+    const id = task?.taskArn.split('/').at(-1) ?? '';
+
+    expect(await berth('task', 'logs', id, '-f')).toEqual({ code: 0, out: 'hello\nbye\n', err: '' });
+    expect((await berth('task', 'show', id)).out).toContain('3');
+    expect((await berth('task', 'list', '--stopped')).out).toContain(id.slice(0, 12));
+  });
+
+  it('creates, scales, shows and deletes a service, and waits for it', async () => {
+    await register('stays', { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'] });
+    const created = await berth('service', 'create', 'web', '--task-definition', 'stays', '--wait');
+    expect(created).toMatchObject({ code: 0, out: 'web is steady: 1/1 running\n' });
+    const scaled = await berth('service', 'update', 'web', '--desired-count', '2', '--wait');
+    expect(scaled).toMatchObject({ code: 0, out: 'web is steady: 2/2 running\n' });
+    expect((await berth('service', 'list')).out).toMatch(/web +ACTIVE +2\/2 +stays:1 +COMPLETED/u);
+    expect(await json(Tasks, 'task', 'list')).toHaveLength(2);
+    const deleted = await berth('service', 'delete', 'web', '--force', '--wait');
+    expect(deleted).toMatchObject({ code: 0, out: 'web is gone\n' });
+  });
+
+  it('an interrupted wait ends with 130 and says how to look again', async () => {
+    await register('huge', { command: ['true'], memory: 1_000_000_000 });
+    const args = ['service', 'create', 'never', '--task-definition', 'huge', '--wait'];
+    const child = spawn(process.execPath, [program, ...args], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let told = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      told += chunk.toString();
+      // Once: a second SIGINT ends the program at once.
+      if (told.includes('unable to place') && !child.killed) child.kill('SIGINT');
+    });
+    const code = await new Promise((done) => child.once('close', done));
+    expect(code).toBe(130);
+    expect(told).toContain('berth service show never');
+    expect(await berth('service', 'delete', 'never', '--force', '--wait')).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    ['an unknown task definition', ['run', 'nothing'], 1, 'berth taskdef list'],
+    ['an unknown task definition to show', ['taskdef', 'show', 'nothing'], 1, 'berth taskdef list'],
+    ['an unknown service', ['service', 'show', 'nothing'], 1, 'berth service list'],
+    ['an unknown cluster', ['task', 'list', '--cluster', 'nothing'], 1, 'berth cluster create'],
+    ['a misspelled command', ['taks'], 2, 'task'],
+  ])('%s: says what to do', async (_what, args, code, advice) => {
+    expect(await berth(...args)).toMatchObject({ code, err: expect.stringContaining(advice) });
+  });
+
+  it('dev down stops both, and leaves nothing running', async () => {
+    expect(await berth('dev', 'down')).toMatchObject({ code: 0, err: expect.stringContaining('stopped') });
+    expect(await berth('dev', 'status')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('no development cluster'),
+    });
+  });
+});
