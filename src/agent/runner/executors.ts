@@ -144,7 +144,9 @@ export function createExecutors(
     try {
       await engine.start(engineName(container), { signal });
     } catch (error) {
-      if (error instanceof EngineError && mayHaveStarted.includes(error.kind)) await stopAbandoned(container);
+      if (error instanceof EngineError && mayHaveStarted.includes(error.kind) && !(await stopAbandoned(container))) {
+        return { kind: 'retry', why: `it could be neither started nor stopped: ${error.message}` };
+      }
       if (error instanceof EngineError && error.kind === 'not-found') {
         await look(container);
         return done;
@@ -155,12 +157,14 @@ export function createExecutors(
     return done;
   }
 
-  /** It might be running, or start any moment: as ECS does, it is stopped before it is called failed. */
-  async function stopAbandoned(container: string): Promise<void> {
+  /** It might be running, or start any moment: as ECS does, it is stopped before it is called failed. False when that failed too. */
+  async function stopAbandoned(container: string): Promise<boolean> {
     try {
       await engine.stop(engineName(container), { timeoutSeconds: abandonedStopSeconds, signal });
+      return true;
     } catch (error) {
-      dependencies.logger.warn({ error, container }, 'a container whose start took too long could not be stopped');
+      dependencies.logger.warn({ error, container }, 'a container whose start failed could not be stopped');
+      return false;
     }
   }
 

@@ -6,6 +6,7 @@ import {
   type InstanceResources,
   type TaskResources,
 } from '#model/resources.ts';
+import { arnId } from '#model/arn.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { Rows, StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
@@ -27,14 +28,12 @@ export function checkBooks(changes: StepChanges, rows: Rows): void {
 export function checkFit(
   where: string,
   total: InstanceResources,
-  tasks: readonly Pick<Task, 'resources' | 'taskArn'>[],
+  tasks: readonly Pick<Task, 'resources' | 'taskArn' | 'lastStatus'>[],
 ): void {
   const left = remainingResources(total, tasks);
   if (left.cpu < 0 || left.memoryMiB < 0) {
-    throw new Violation(
-      'I7',
-      `${where}: ${left.cpu} CPU units and ${left.memoryMiB} MiB left with ${tasks.length} tasks`,
-    );
+    const who = tasks.map(({ taskArn, lastStatus }) => `${arnId(taskArn).slice(0, 8)} ${lastStatus}`).join(', ');
+    throw new Violation('I7', `${where}: ${left.cpu} CPU units and ${left.memoryMiB} MiB left with ${who}`);
   }
   const seen: HostPort[] = [...total.takenPorts];
   for (const port of tasks.flatMap(({ resources }: { resources: TaskResources }) => resources.ports)) {

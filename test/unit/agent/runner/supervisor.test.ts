@@ -360,6 +360,14 @@ describe('cleaning up', () => {
     await world.until(world.assign(1, one()), 'STOPPED');
     expect(world.engine.containers().map(({ state }) => state)).toEqual(['exited']);
   });
+
+  it('counts a container that could be neither started nor stopped as long as it may run', async () => {
+    world.start();
+    world.engine.failNext('start', { kind: 'internal', afterEffect: true });
+    world.engine.failNext('stop', { kind: 'internal' });
+    await world.until(world.assign(1, one()), 'RUNNING');
+    expect(world.engine.containers().map(({ state }) => state)).toEqual(['running']);
+  });
 });
 
 describe('a stop of the agent', () => {
