@@ -15,6 +15,7 @@ import { createDockerEngine } from './engine/docker.ts';
 import { createImageStore } from './engine/image-store.ts';
 import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
+import { createTaskCgroups } from './host/task-cgroups.ts';
 import { endpointSecretIn } from './metadata/endpoint-ids.ts';
 import { createLocalEndpoints, removeLocalEndpoints } from './metadata/local-endpoints.ts';
 import { createBridgeNetwork } from './network/bridge-network.ts';
@@ -90,7 +91,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     routes: readHostRoutes,
     logger,
   });
-  const host = createHost({ engine, taskNetwork, agentVersion, ...config });
+  const taskCgroups = createTaskCgroups({ engine, local: config.dockerHost.startsWith('unix:') });
+  const host = createHost({ engine, taskNetwork, taskCgroups, agentVersion, ...config });
   const watch = createWatch({
     settings: config.watch,
     dataFolder: config.dataFolder,
@@ -117,6 +119,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     engine,
     images: withPauseImage(images, engine),
     taskNetwork,
+    taskCgroups,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: async () => {
@@ -158,7 +161,8 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
   const engine = createDockerEngine({ dockerHost: config.dockerHost, clock: systemClock });
   try {
     const defaultStopTimeout = Math.ceil(config.stopTimeoutMs / 1000);
-    await purge({ engine, networks: engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
+    const cgroups = createTaskCgroups({ engine, local: config.dockerHost.startsWith('unix:') });
+    await purge({ engine, cgroups, networks: engine, machineId, tasks: journal.tasks(), defaultStopTimeout, logger });
     const { metadataAddress } = config.localEndpoints;
     if (metadataAddress !== undefined) await removeLocalEndpoints(metadataAddress, logger);
     return exitCodes.stopped;

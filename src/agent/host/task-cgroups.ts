@@ -126,7 +126,8 @@ function filesOfVersion1(root: string): Owner {
 function filesOfVersion2(root: string): Owner {
   async function handDown(): Promise<void> {
     await mkdir(join(root, parent), { recursive: true });
-    for (const group of [root, join(root, parent)]) await writeFile(join(group, 'cgroup.subtree_control'), '+cpu +memory');
+    for (const group of [root, join(root, parent)])
+      await writeFile(join(group, 'cgroup.subtree_control'), '+cpu +memory');
   }
   return {
     probe: handDown,

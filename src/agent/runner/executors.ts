@@ -7,6 +7,7 @@ import { messageOf } from '#lib/errors.ts';
 import { arnId } from '#model/arn.ts';
 import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
 import { TaskNetworkError } from '../network/network-driver.ts';
+import { TaskCgroupError } from '../host/task-cgroups.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
 import { containerSpec, machineLabel, taskArnLabel, type ChosenPortRanges } from '../tasks/container-config.ts';
 import type { ContainerSpec } from '../tasks/container-spec.ts';
@@ -43,11 +44,16 @@ const stopBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 5000, factor: 
 const abandonedStopSeconds = 5;
 const mayHaveStarted: readonly EngineErrorKind[] = ['timeout', 'internal'];
 
+function createStepOf(error: unknown): 'network' | 'cgroup' | 'create' {
+  if (error instanceof TaskNetworkError) return 'network';
+  return error instanceof TaskCgroupError ? 'cgroup' : 'create';
+}
+
 export function createExecutors(
   dependencies: RunnerDependencies,
   context: ExecutionContext,
 ): ActionExecutors<Promise<Outcome>> {
-  const { engine, images, slots, lookSlots, clock, random, machineId, taskNetwork } = dependencies;
+  const { engine, images, slots, lookSlots, clock, random, machineId, taskNetwork, taskCgroups } = dependencies;
   const { task, deliver, look, signal } = context;
   const pulls = new Map<string, AbortController>();
 
@@ -89,7 +95,7 @@ export function createExecutors(
 
   async function launch(container: string): Promise<Outcome> {
     try {
-      const id = await engine.create(await specOf(container), { signal });
+      const id = await engine.create({ ...(await specOf(container)), ...(await ownCgroup()) }, { signal });
       deliver({ kind: 'created', container, engineId: id });
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'name-conflict') return adopt(container, error);
@@ -104,6 +110,13 @@ export function createExecutors(
     }
     const spec = containerSpec(task(), container, machineId, await choosePortRanges(container));
     return withEndpointVariables(spec, dependencies.endpointOf?.(task().assignment.taskArn, container));
+  }
+
+  /** Made before the first container and corrected before each, because a restart of the machine takes it away. */
+  async function ownCgroup(): Promise<Pick<ContainerSpec, 'cgroupParent'>> {
+    const limits = taskLimits(task());
+    if (limits === undefined || taskCgroups === undefined) return {};
+    return { cgroupParent: await taskCgroups.prepare(arnId(task().assignment.taskArn), limits) };
   }
 
   /** Undefined when the task needs none. */
@@ -244,6 +257,9 @@ export function createExecutors(
     stop: ({ container, timeoutSeconds }) => stop(container, timeoutSeconds),
     async remove({ container }) {
       await engine.remove(engineName(container), { signal });
+      const othersAreGone = task().containers.every(({ name, removed }) => removed === true || name === container);
+      if (othersAreGone && taskLimits(task()) !== undefined)
+        await taskCgroups?.remove(arnId(task().assignment.taskArn));
       deliver({ kind: 'removed', container });
       return done;
     },
@@ -261,6 +277,12 @@ export function createExecutors(
   }
 
   async function startUnlessStopping(container: string): Promise<Outcome> {
-    return isStopping(task()) ? done : start(container);
+    if (isStopping(task())) return done;
+    try {
+      await ownCgroup();
+    } catch (error) {
+      return conclude(container, createStepOf(error), error);
+    }
+    return start(container);
   }
 }

@@ -5,6 +5,7 @@ import type { Random } from '#lib/random.ts';
 import type { Semaphore } from '#lib/semaphore.ts';
 import type { ContainerEngine, EngineErrorKind } from '../engine/container-engine.ts';
 import type { PortRanges } from '../host/port-ranges.ts';
+import type { TaskCgroups } from '../host/task-cgroups.ts';
 import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import type { Journal } from '../state/journal.ts';
 import type { ContainerEndpoint } from '../tasks/endpoint-variables.ts';
@@ -34,6 +35,8 @@ export interface RunnerDependencies {
   images: Images;
   /** Absent where no task gets a network of its own. */
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
+  /** Absent where tasks are not limited as a whole. */
+  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
   journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;
   resources: HostResources;
   portRanges: PortRanges;

@@ -41,6 +41,7 @@ describe('the attributes a definition requires', () => {
       'ecs.capability.execution-role-awslogs',
       'ecs.capability.execution-role-ecr-pull',
       'ecs.capability.secrets.asm.environment-variables',
+      'ecs.capability.task-cpu-mem-limit',
       'ecs.capability.task-eni',
     ]);
   });

@@ -37,7 +37,8 @@ describe('with the cgroupfs driver on version 1', () => {
   });
 
   it('it goes away in every hierarchy, those of the engine too, and may be gone already', async () => {
-    for (const hierarchy of ['cpu', 'memory', 'pids']) await mkdir(join(root, hierarchy, 'ecs/task1'), { recursive: true });
+    for (const hierarchy of ['cpu', 'memory', 'pids'])
+      await mkdir(join(root, hierarchy, 'ecs/task1'), { recursive: true });
     await cgroups('cgroupfs', '1').remove('task1');
     expect(await readdir(join(root, 'pids/ecs'))).toEqual([]);
     await cgroups('cgroupfs', '1').remove('task1');
