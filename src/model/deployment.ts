@@ -50,6 +50,11 @@ export interface Deployment {
   launchesHeldUntil?: number;
   /** Absent until the first look. */
   progress?: DeploymentProgress;
+  /**
+   * Digests by container name, as the deployment's first tasks found them: later tasks run the very same images, whatever their tags mean
+   * by then. A rollback takes over those of the deployment it returns to.
+   */
+  pinnedImages?: Readonly<Record<string, string>>;
   /** The failed deployment that this one takes back; its own failure starts no other. */
   rollbackOf?: string;
   /** Present while something keeps the deployment from its goal. */

@@ -67,6 +67,8 @@ export interface TaskContainer {
   name: string;
   image: string;
   imageDigest?: string;
+  /** The digest it was launched with, that of its deployment; absent when the tag decides. */
+  pinnedDigest?: string;
   /** The engine's container id. */
   runtimeId?: string;
   lastStatus: ContainerStatus;

@@ -77,9 +77,14 @@ export function listedImageOf(entry: unknown): ListedImage {
   };
 }
 
-/** The digest under the name that was asked for, else any. */
+/**
+ * The digest under the name that was asked for. An image that was only given that name here has none: its digest elsewhere would be looked for in
+ * the wrong repository.
+ */
 function digestOf(repoDigests: readonly string[], reference: string): string | undefined {
-  const name = parseImageReference(reference)?.name;
-  const match = repoDigests.find((candidate) => candidate.startsWith(`${name}@`)) ?? repoDigests[0];
-  return match?.slice(match.indexOf('@') + 1);
+  const wanted = parseImageReference(reference);
+  const ours = repoDigests.map(parseImageReference).filter((candidate) => {
+    return candidate !== undefined && candidate.registry === wanted?.registry && candidate.path === wanted.path;
+  });
+  return (ours.find((candidate) => candidate?.digest === wanted?.digest) ?? ours[0])?.digest;
 }

@@ -30,6 +30,8 @@ export interface NewDeploymentOptions {
   random: Random;
   /** The failed deployment that this one takes back. */
   rollbackOf?: string;
+  /** Of the deployment it returns to. */
+  pinnedImages?: Deployment['pinnedImages'];
   /** Instead of "ECS deployment … in progress." */
   reason?: string;
 }
@@ -49,6 +51,7 @@ export function newDeployment(target: DeploymentTarget, options: NewDeploymentOp
     rolloutStateReason: options.reason ?? inProgressReason(id),
     failedTasks: 0,
     progress: freshProgress,
+    ...(options.pinnedImages === undefined ? {} : { pinnedImages: options.pinnedImages }),
     ...(options.rollbackOf === undefined ? {} : { rollbackOf: options.rollbackOf }),
     createdAt: options.now,
     updatedAt: options.now,

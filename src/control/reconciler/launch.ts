@@ -7,6 +7,7 @@ import type { Ids } from '#lib/ids.ts';
 import type { Random } from '#lib/random.ts';
 import { containerArn, taskArn, type Realm } from '#model/arn.ts';
 import type { Cluster } from '#model/cluster.ts';
+import type { Deployment } from '#model/deployment.ts';
 import { instanceAttributes, type ContainerInstance } from '#model/container-instance.ts';
 import { attributeValue } from '#model/attributes.ts';
 import type { Failure, NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
@@ -16,6 +17,7 @@ import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
 import { defaultEphemeralStorage } from '#model/fargate.ts';
 import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
+import { pinnedDigestOf } from '../deployments/pinned-images.ts';
 import { place, placeOnEach, type Placement, type PlacementRefusal, type PlacementResult } from '../scheduler/place.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { assignmentNumbers } from './assignment-number.ts';
@@ -45,6 +47,8 @@ export interface LaunchRequest {
   serviceName?: string;
   /** `ecs-svc/…`; present with `serviceName`. */
   deploymentId?: string;
+  /** The deployment's. */
+  pinnedImages?: Deployment['pinnedImages'];
   networkConfiguration?: NetworkConfiguration;
   enableExecuteCommand: boolean;
 }
@@ -192,17 +196,19 @@ function ephemeralStorageOf({ definition, launchType, overrides }: LaunchRequest
 
 function newContainers(
   { realm, ids }: Pick<LaunchDeps, 'realm' | 'ids'>,
-  { cluster, definition, overrides }: LaunchRequest,
+  { cluster, definition, overrides, pinnedImages }: LaunchRequest,
   taskId: string,
 ): TaskContainer[] {
   return definition.body.containerDefinitions.map((container) => {
     const override = overrides.containerOverrides?.find(({ name }) => name === container.name);
     const memory = override?.memory ?? container.memory;
+    const pinnedDigest = pinnedDigestOf(container, pinnedImages);
     const memoryReservation = override?.memoryReservation ?? container.memoryReservation;
     return {
       containerArn: containerArn(realm, cluster.clusterName, taskId, ids.uuid()),
       name: container.name,
       image: container.image,
+      ...(pinnedDigest === undefined ? {} : { pinnedDigest }),
       lastStatus: 'PENDING',
       healthStatus: 'UNKNOWN',
       networkBindings: [],

@@ -58,6 +58,7 @@ const executors: Executors = {
         random: work.deps.random,
         rollbackOf: failedDeploymentId,
         reason: rollbackReason(target.id),
+        ...(target.pinnedImages === undefined ? {} : { pinnedImages: target.pinnedImages }),
       },
     );
   },
@@ -134,6 +135,7 @@ function launch(
     tags: taskTags(work, definition),
     serviceName: service.serviceName,
     deploymentId: deployment.id,
+    pinnedImages: deployment.pinnedImages,
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
     enableExecuteCommand: service.enableExecuteCommand,
   });

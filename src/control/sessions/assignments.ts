@@ -158,7 +158,11 @@ export function assignmentOf(task: Task): Assignment {
     ...(desiredStatus === 'STOPPED' && task.stopCode !== undefined
       ? { stop: { stopCode: task.stopCode, reason: (task.stoppedReason ?? '').slice(0, maximumReasonLength) } }
       : {}),
-    containers: task.containers.map(({ name, containerArn }) => ({ name, containerArn })),
+    containers: task.containers.map(({ name, containerArn, pinnedDigest }) => ({
+      name,
+      containerArn,
+      ...(pinnedDigest === undefined ? {} : { pinnedDigest }),
+    })),
     overrides: { ...task.overrides },
   };
 }

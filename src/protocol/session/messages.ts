@@ -204,7 +204,10 @@ const assignment = z.object({
       reason: z.string().max(1024),
     })
     .exactOptional(),
-  containers: z.array(z.object({ name: z.string(), containerArn: arn })),
+  /** `pinnedDigest`: run the image of this digest, whatever its tag means by now. */
+  containers: z.array(
+    z.object({ name: z.string(), containerArn: arn, pinnedDigest: z.string().max(255).exactOptional() }),
+  ),
   /** `TaskOverride` of the model. */
   overrides: z.record(z.string(), z.unknown()),
 });

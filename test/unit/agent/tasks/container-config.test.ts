@@ -172,3 +172,12 @@ describe('a container', () => {
     expect(specWith({ command: ['a'] }, { overrides }).command).toEqual(['b']);
   });
 });
+
+it('the image is asked for at the digest it is pinned to, under the name it has', () => {
+  const task = anAgentTask({ containers: [{ name: 'app', image: 'registry.example:5000/shop/web:1' }] });
+  const digest = `sha256:${'7'.repeat(64)}`;
+  const containers = [{ name: 'app', containerArn: 'arn', pinnedDigest: digest }];
+  const pinned = { ...task, assignment: { ...task.assignment, containers } };
+  expect(containerSpec(task, 'app', 'm').image).toBe('registry.example:5000/shop/web:1');
+  expect(containerSpec(pinned, 'app', 'm').image).toBe(`registry.example:5000/shop/web@${digest}`);
+});

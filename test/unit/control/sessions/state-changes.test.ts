@@ -1,5 +1,7 @@
 /** Reports of agents. docs/session.md S7, S8. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { aService } from '#test/support/builders/a-service.ts';
+import { aTaskContainer } from '#test/support/builders/a-task-container.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
 import { aTaskState } from '#test/support/fake-agent.ts';
 import { startSessions, type SessionsUnderTest } from '#test/support/sessions-under-test.ts';
@@ -61,6 +63,41 @@ it('what is unknown or belongs to another instance is rejected, the rest of the 
   ]);
   expect(await control.task(theirs.taskArn)).toEqual(theirs);
   expect((await control.task(mine.taskArn)).lastStatus).toBe('RUNNING');
+});
+
+it('the digests that a deployment’s first task tells are kept with it in the same transaction, and the next task is sent them', async () => {
+  const agent = await control.connect();
+  const service = aService();
+  const deploymentId = service.deployments[0]?.id ?? '';
+  await control.store.write((tx) => tx.services.put(service));
+  const { taskArn } = await control.place({ serviceName: 'web', deploymentId });
+  let commits = 0;
+  control.store.subscribe(() => (commits += 1));
+  agent.send({
+    type: 'stateChanges',
+    changes: [
+      aTaskState({
+        taskArn,
+        number: 1,
+        containers: [
+          {
+            name: 'main',
+            lastStatus: 'RUNNING',
+            healthStatus: 'UNKNOWN',
+            networkBindings: [],
+            imageDigest: 'sha256:1',
+          },
+        ],
+      }),
+    ],
+  });
+  await control.settle();
+  const pinned = await control.store.read((tx) => tx.services.get(service.clusterName, service.serviceName));
+  expect(pinned?.deployments[0]?.pinnedImages).toEqual({ main: 'sha256:1' });
+  expect(commits).toBe(1);
+
+  await control.place({ containers: [aTaskContainer({ pinnedDigest: 'sha256:1' })] });
+  expect(agent.last('assignments')?.tasks[0]?.containers).toMatchObject([{ name: 'main', pinnedDigest: 'sha256:1' }]);
 });
 
 it('while the database is out of reach nothing is acknowledged and the session lives', async () => {
