@@ -21,6 +21,7 @@ import { testImage } from '#test/support/test-images.ts';
 const address = `169.254.173.${1 + (process.pid % 250)}`;
 const docker = new Docker({ socketPath: testDockerHost.replace('unix://', '') });
 const patienceMs = 30_000;
+const anySubnet = expect.stringMatching(/^[\d.]+\/\d+$/);
 
 let agent: AgentProcess;
 let environment: NodeJS.ProcessEnv;
@@ -86,7 +87,7 @@ async function linkAddresses(): Promise<string> {
   return stdout;
 }
 
-describe.each(['bridge', 'host'] as const)('a container in network mode %s', (networkMode) => {
+describe.each(['bridge', 'host', 'awsvpc'] as const)('a container in network mode %s', (networkMode) => {
   test('finds itself, its task and its figures', async () => {
     const { task, id } = await run(networkMode);
     const fetch = async (rest: string): Promise<unknown> =>
@@ -106,15 +107,10 @@ describe.each(['bridge', 'host'] as const)('a container in network mode %s', (ne
       Type: 'NORMAL',
       ContainerARN: `${task}/app`,
     };
-    expect(await fetch('')).toMatchObject({
-      ...container,
-      Networks: [
-        networkMode === 'host'
-          ? { NetworkMode: 'host' }
-          : { NetworkMode: 'bridge', IPv4Addresses: [ip.trim()], IPv4SubnetCIDRBlock: expect.stringMatching(/\/\d+$/) },
-      ],
-    });
-    expect(await fetch('/task')).toMatchObject({
+    const network = networkMode === 'host' ? {} : { IPv4Addresses: [ip.trim()], IPv4SubnetCIDRBlock: anySubnet };
+    expect(await fetch('')).toMatchObject({ ...container, Networks: [{ NetworkMode: networkMode, ...network }] });
+    const shown = await fetch('/task');
+    expect(shown).toMatchObject({
       Cluster: 'default',
       TaskARN: task,
       Family: 'e2e',
@@ -122,11 +118,15 @@ describe.each(['bridge', 'host'] as const)('a container in network mode %s', (ne
       KnownStatus: 'RUNNING',
       Limits: { CPU: 0.25 },
       LaunchType: 'EC2',
-      Containers: [container],
+      Containers: networkMode === 'awsvpc' ? [container, { Type: 'CNI_PAUSE' }] : [container],
     });
-    expect(Object.keys((await fetch('/task/stats')) as object)).toEqual([id]);
-    // There may be no sample yet.
-    expect([null, id]).toContain(((await fetch('/stats')) as { id: string } | null)?.id ?? null);
+    const figures = await eventually(
+      'figures',
+      () => fetch('/stats'),
+      (seen) => seen !== null,
+    );
+    expect(figures).toMatchObject({ id, memory_stats: { usage: expect.any(Number) } });
+    expect(await fetch('/task/stats')).toMatchObject({ [id]: { id, cpu_stats: { online_cpus: expect.any(Number) } } });
     const version3 = JSON.parse(await inside(id, `wget -qO- "$ECS_CONTAINER_METADATA_URI/task"`));
     expect(version3).toMatchObject({ TaskARN: task });
     expect(version3).not.toHaveProperty('LaunchType');
