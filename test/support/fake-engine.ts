@@ -180,7 +180,8 @@ export class FakeEngine implements ContainerEngine {
         const words = `Conflict. The container name "/${spec.name}" is already in use by container "${holder.id}".`;
         throw new EngineError('name-conflict', words);
       }
-      for (const other of [...spec.links, ...spec.volumesFrom].map((text) => text.split(':')[0] ?? '')) {
+      const named = [...spec.links, ...spec.volumesFrom].map((text) => text.split(':')[0] ?? '');
+      for (const other of [...named, ...namespaceHolders(spec)]) {
         if (this.#find(other) === undefined) throw new EngineError('not-found', `No such container: ${other}`);
       }
       return this.#add(spec, image);
@@ -191,6 +192,11 @@ export class FakeEngine implements ContainerEngine {
     return this.#call('start', options, () => {
       const container = this.#find(idOrName);
       if (container === undefined) throw new EngineError('not-found', `No such container: ${idOrName}`);
+      for (const holder of namespaceHolders(container.spec)) {
+        if (this.#find(holder)?.running !== true) {
+          throw new EngineError('in-use', `cannot join network of a non running container: ${holder}`);
+        }
+      }
       container.start();
     });
   }
@@ -402,4 +408,12 @@ function neverYet(): PromiseWithResolvers<never> {
   const resolvers = Promise.withResolvers<never>();
   resolvers.promise.catch(() => undefined);
   return resolvers;
+}
+
+/** The containers whose namespaces it joins, once each. */
+function namespaceHolders({ network, pid, ipc }: ContainerSpec): string[] {
+  const joined = [network, pid, ipc].flatMap((choice) =>
+    typeof choice === 'object' && 'container' in choice ? [choice.container] : [],
+  );
+  return [...new Set(joined)];
 }

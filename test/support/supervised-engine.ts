@@ -7,6 +7,7 @@ import type { ContainerEngine } from '#agent/engine/container-engine.ts';
 import { createSupervisor, type Supervisor } from '#agent/runner/supervisor.ts';
 import { openJournal, type Journal, type JournalListener } from '#agent/state/journal.ts';
 import type { AgentTask } from '#agent/tasks/agent-task.ts';
+import { pauseImage } from '#agent/tasks/pause-container.ts';
 import { silentLogger } from '#lib/logger.ts';
 import { seededRandom } from '#lib/random.ts';
 import type { TaskDefinitionBody } from '#model/task-definition.ts';
@@ -61,6 +62,7 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
   const clock = new ManualClock();
   const engine = new FakeEngine({ clock, random: seededRandom(seed), latency });
   engine.addImage('berth-test:busybox', undefined);
+  engine.addImage(pauseImage);
   const journal = openJournal({
     path: ':memory:',
     machineId: supervisedMachine,
@@ -93,6 +95,7 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
     const supervisor = createSupervisor({
       engine: ownEngine,
       images: createImages({ engine: ownEngine, clock: process.clock, random: process.random, behaviour: 'default' }),
+      taskNetwork: { join: () => process.hears(async () => ({ engineNetwork: 'berth-tasks' })) },
       journal: journalOf(journal, process, () => {
         step();
         if (diskFull) throw new Error('database or disk is full');

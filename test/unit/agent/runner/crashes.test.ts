@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { TaskDefinitionBody } from '#model/task-definition.ts';
 import { taskStatusRank } from '#model/task.ts';
 import { programs } from '#test/support/container-programs.ts';
 import { superviseFakeEngine, type SupervisedEngine } from '#test/support/supervised-engine.ts';
@@ -18,21 +19,25 @@ type Event =
   | { kind: 'breakAnswer'; call: 'create' | 'start' | 'stop' | 'inspect'; afterEffect: boolean }
   | { kind: 'engineDown'; ms: number; liveRestore: boolean };
 
-const definitions = [
-  [{ name: 'app', image: 'berth-test:busybox' }],
-  [
-    { name: 'app', image: 'berth-test:busybox', links: ['db'] },
-    { name: 'db', image: 'berth-test:busybox', essential: false },
-  ],
-  [
-    {
-      name: 'app',
-      image: 'berth-test:busybox',
-      dependsOn: [{ containerName: 'init', condition: 'SUCCESS' as const }],
-    },
-    { name: 'init', image: 'berth-test:busybox', essential: false, command: [...programs.succeeds.command] },
-  ],
-  [{ name: 'app', image: 'berth-test:busybox', command: [...programs.fails.command] }],
+const app = { name: 'app', image: 'berth-test:busybox' };
+const sidecar = { image: 'berth-test:busybox', essential: false };
+
+const definitions: Partial<TaskDefinitionBody>[] = [
+  { containerDefinitions: [app] },
+  {
+    containerDefinitions: [
+      { ...app, links: ['db'] },
+      { name: 'db', ...sidecar },
+    ],
+  },
+  {
+    containerDefinitions: [
+      { ...app, dependsOn: [{ containerName: 'init', condition: 'SUCCESS' }] },
+      { name: 'init', ...sidecar, command: programs.succeeds.command },
+    ],
+  },
+  { networkMode: 'awsvpc', pidMode: 'task', containerDefinitions: [app, { name: 'db', ...sidecar }] },
+  { containerDefinitions: [{ ...app, command: programs.fails.command }] },
 ];
 
 /** The one that ends by itself. */
@@ -94,7 +99,7 @@ async function play(world: SupervisedEngine, events: readonly Event[]): Promise<
       case 'assign': {
         // A second assignment of the same task is a redelivery, whatever became of it.
         const shape = wishes.get(next.id)?.shape ?? next.shape;
-        const taskArn = world.assign(next.id, { containerDefinitions: definitions[shape] ?? [] });
+        const taskArn = world.assign(next.id, definitions[shape] ?? {});
         if (!wishes.has(next.id)) wishes.set(next.id, { taskArn, shape, stopWanted: false });
         break;
       }
