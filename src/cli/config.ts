@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { damagedStateAdvice } from './dev/state.ts';
 import { CliError } from './errors.ts';
 
 export interface Endpoint {
@@ -59,7 +60,7 @@ export function findEndpoint(environment: CliEnvironment): Endpoint {
 
 /** Reads what `berth dev up` left behind. */
 export function developmentEndpoint(home: string): Endpoint {
-  const cluster = readJson(join(home, 'dev.json'), DevCluster);
+  const cluster = readJson(join(home, 'dev.json'), DevCluster, damagedStateAdvice);
   if (cluster === undefined) {
     throw new CliError(
       'no cluster to talk to: AWS_ENDPOINT_URL is not set and no development cluster was started here',
@@ -69,7 +70,8 @@ export function developmentEndpoint(home: string): Endpoint {
     );
   }
   const file = join(home, 'control', 'admin-credentials.json');
-  const credentials = readJson(file, Credentials);
+  const anew = 'then `berth dev down` and `berth dev up`, which makes a new key';
+  const credentials = readJson(file, Credentials, `remove the file, ${anew}`);
   if (credentials === undefined) {
     throw new CliError(`the development cluster has no credentials at ${file}`, {
       next: 'run `berth dev down`, then `berth dev up`',
@@ -79,7 +81,7 @@ export function developmentEndpoint(home: string): Endpoint {
 }
 
 /** Undefined when the file is not there; a file that is there but wrong is an error that names the field. */
-function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
+function readJson<T>(file: string, schema: z.ZodType<T>, damagedAdvice: string): T | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -94,9 +96,6 @@ function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
     return schema.parse(JSON.parse(text));
   } catch (error) {
     const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    throw new CliError(`${file} is damaged: ${detail}`, {
-      cause: error,
-      next: 'run `berth dev down`, then `berth dev up`',
-    });
+    throw new CliError(`${file} is damaged: ${detail}`, { cause: error, next: damagedAdvice });
   }
 }

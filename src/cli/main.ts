@@ -11,8 +11,11 @@ import { buildProgram } from './program.ts';
 /** `root` is the folder that holds package.json. */
 export async function main(args: string[], root: string): Promise<number> {
   const environment = readEnvironment(root);
-  const terminal = processTerminal({ isColorAllowed: environment.isColorAllowed });
   const interrupt = new AbortController();
+  const terminal = processTerminal({
+    isColorAllowed: environment.isColorAllowed,
+    onReaderGone: (error) => interrupt.abort(error),
+  });
   process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
   const context = createContext({ environment, terminal, clock: systemClock, signal: interrupt.signal });
   const program = buildProgram(context, packageJson.version);

@@ -57,7 +57,10 @@ function adminKeyIn(file: string, ids: Ids): Secrets['adminKey'] {
   const made = { accessKeyId: `AKIA${ids.hex(16).toUpperCase()}`, secretAccessKey: ids.hex(40) };
   const text = keptText(file, `${JSON.stringify(made, undefined, 2)}\n`);
   const key = parsedKey(text);
-  if (key === undefined) throw new ConfigError(`${file} is damaged: expected {"accessKeyId": …, "secretAccessKey": …}`);
+  if (key === undefined) {
+    const form = '{"accessKeyId": …, "secretAccessKey": …}';
+    throw new ConfigError(`${file} is damaged: expected ${form}; remove it to have a new key made`);
+  }
   return key;
 }
 

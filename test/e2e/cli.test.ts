@@ -1,6 +1,6 @@
 /** The command line as people run it: the built program as a child process, on a development cluster of its own. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -126,6 +126,25 @@ describe('with a cluster', () => {
     expect(code).toBe(130);
     expect(told).toContain('berth service show never');
     expect(await berth('service', 'delete', 'never', '--force', '--wait')).toMatchObject({ code: 0 });
+  });
+
+  it('ends quietly when its reader does', async () => {
+    const child = spawn(process.execPath, [program, 'taskdef', 'list'], { env: environment });
+    child.stdout.destroy();
+    let told = '';
+    child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    const code = await new Promise((done) => child.once('close', done));
+    expect([code, told]).toEqual([0, '']);
+  });
+
+  it('names the file when its state is damaged', async () => {
+    const file = join(folder, 'home', 'dev.json');
+    const whole = await readFile(file, 'utf8');
+    await writeFile(file, whole.slice(0, 20));
+    const damaged = { code: 1, err: expect.stringContaining(`${file} is damaged`) };
+    expect(await berth('dev', 'status')).toMatchObject(damaged);
+    expect(await berth('task', 'list')).toMatchObject(damaged);
+    await writeFile(file, whole);
   });
 
   it.each([

@@ -18,6 +18,10 @@ export type DevState = z.infer<typeof DevState>;
 
 export type DaemonName = keyof DevState['pids'];
 
+/** The file names the daemons; without it nothing can end them. */
+export const damagedStateAdvice =
+  'end `berth control` and `berth agent` (see `ps -C node -o pid,args`), remove the file, and start anew with `npm start`';
+
 function fileIn(home: string): string {
   return join(home, 'dev.json');
 }
@@ -30,13 +34,12 @@ export async function readDevState(home: string): Promise<DevState | undefined> 
     if (isMissing(error)) return undefined;
     throw new CliError(`cannot read ${fileIn(home)}`, { cause: error });
   }
-  const parsed = DevState.safeParse(JSON.parse(text));
-  if (!parsed.success) {
-    throw new CliError(`${fileIn(home)} is damaged: ${z.prettifyError(parsed.error)}`, {
-      next: 'remove the file once no berth process runs',
-    });
+  try {
+    return DevState.parse(JSON.parse(text));
+  } catch (error) {
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new CliError(`${fileIn(home)} is damaged: ${detail}`, { cause: error, next: damagedStateAdvice });
   }
-  return parsed.data;
 }
 
 /** Written beside and renamed, so that a reader never sees half of it. */

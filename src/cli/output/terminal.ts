@@ -14,14 +14,30 @@ export interface Terminal {
   style(format: Parameters<typeof styleText>[0], text: string): string;
 }
 
-export function processTerminal(options: { isColorAllowed: boolean }): Terminal {
+const ordinaryColumns = 80;
+
+export interface ProcessTerminalOptions {
+  isColorAllowed: boolean;
+  /** Whoever read the output reads no more, as `head` does; what is written from now on is lost. */
+  onReaderGone(error: Error): void;
+}
+
+export function processTerminal(options: ProcessTerminalOptions): Terminal {
   const isInteractive = process.stderr.isTTY === true;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      options.onReaderGone(error);
+    });
+  }
   return {
     write: (text) => void process.stdout.write(`${text}\n`),
     note: (text) => void process.stderr.write(text),
     isInteractive,
     get columns() {
-      return process.stderr.columns ?? 80;
+      // A pseudo-terminal that nobody gave a size has 0, and what is no terminal has none.
+      const { columns } = process.stderr;
+      return columns > 0 ? columns : ordinaryColumns;
     },
     style: (format, text) =>
       isInteractive && options.isColorAllowed ? styleText(format, text, { validateStream: false }) : text,
