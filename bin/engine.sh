@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # Finds, installs, starts and stops the Docker Engine of this machine. Needs common.sh and the packages.
 #
-# What we start we remember in $BERTH_HOME/engine, one word per line: how (systemd | process), the pid, its start time.
-# Only what is remembered there is ever stopped.
+# What we start we remember in $BERTH_HOME/engine, one word per line: `systemd`, the boot it was started in and whether
+# containerd.service came with it (yes | no), or `process`, the pid and its start time. Only what is remembered there is ever stopped.
 
 engine_record=$BERTH_HOME/engine
 engine_log=$BERTH_HOME/dockerd.log
@@ -21,6 +21,8 @@ You may not use the Docker Engine. Run this as root, or join its group and log i
   esac
   [ -z "${DOCKER_HOST:-}" ] || [ "$DOCKER_HOST" = unix:///var/run/docker.sock ] ||
     die "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST; start it, or unset DOCKER_HOST to use this machine's own"
+  with_containerd=yes
+  if systemd_runs && systemctl is-active -q containerd.service; then with_containerd=no; fi
   if ! command -v dockerd >/dev/null; then
     say 'No Docker Engine answers and none is installed: installing one from the packages of this distribution.'
     sh "$root/install.sh" --engine
@@ -29,7 +31,6 @@ You may not use the Docker Engine. Run this as root, or join its group and log i
   [ "$(id -u)" = 0 ] || die 'the Docker Engine is installed but does not run, and only root may start it: run this as root'
   mkdir -p "$BERTH_HOME"
   if systemd_runs; then start_engine_by_systemd; else start_engine_process; fi
-  if [ "${installed:-no}" = yes ]; then say "The package docker.io stays installed; 'apt-get remove docker.io' undoes that."; fi
 }
 
 systemd_runs() { [ -d /run/systemd/system ]; }
@@ -42,7 +43,7 @@ start_engine_by_systemd() {
       die 'the Docker Engine does not start; its last log lines are above'
     }
   fi
-  remember_engine systemd
+  remember_engine systemd "$(boot_id)" "$with_containerd"
   wait_for_engine || {
     journalctl -u docker -n 20 --no-pager || :
     die "the Docker Engine did not answer within $engine_start_seconds s; its last log lines are above"
@@ -55,7 +56,7 @@ start_engine_process() {
   if runs_as dockerd "$pid"; then
     # Installing the package may have started it (an init script); then it is ours. Otherwise it is someone else's.
     say 'A Docker Engine is starting; waiting for it ...'
-    [ "${installed:-no}" = no ] || remember_engine process "$pid"
+    [ "${installed:-no}" = no ] || remember_engine process "$pid" "$(start_time "$pid")"
     wait_for_engine && return
     die "dockerd runs (pid $pid) but does not answer within $engine_start_seconds s; see its log, or end it and try again"
   fi
@@ -66,13 +67,13 @@ start_engine_process() {
   # shellcheck disable=SC2086 # no init, no words
   setsid ${init:+"$init" -s --} dockerd </dev/null >"$engine_log" 2>&1 &
   launched=$!
-  if wait_for_engine "$launched"; then
-    remember_engine process "$(cat "$engine_pidfile")"
-    return
-  fi
+  # At once: an interrupted start leaves nothing that `npm stop` would not end.
+  remember_engine process "$launched" "$(start_time "$launched")"
+  if wait_for_engine "$launched"; then return; fi
   tail -n 20 "$engine_log" >&2
+  rm -f "$engine_record"
   if alive "$launched"; then
-    kill "$(cat "$engine_pidfile" 2>/dev/null || echo "$launched")" || :
+    kill "$launched" || :
     die "dockerd did not answer within $engine_start_seconds s; its last log lines are above (all in $engine_log)"
   fi
   die "dockerd ended instead of starting; its last log lines are above (all in $engine_log)"
@@ -96,27 +97,36 @@ wait_for_engine() {
   done
 }
 
-# remember_engine systemd | remember_engine process PID
-remember_engine() {
-  if [ "$1" = systemd ]; then echo systemd; else printf 'process\n%s\n%s\n' "$2" "$(start_time "$2")"; fi >"$engine_record"
-}
+remember_engine() { printf '%s\n' "$@" >"$engine_record"; }
 
-# Stops the engine that we started, if it still is that one, and waits for its end.
+# Stops the engine that we started, if it still is that one, waits for its end, and says what of it stays.
 stop_engine() {
   [ -f "$engine_record" ] || return 0
-  { read -r how; read -r pid || :; read -r started || :; } <"$engine_record"
-  if [ "$how" = systemd ]; then
+  { read -r how; read -r second || :; read -r third || :; } <"$engine_record"
+  if [ "$how" = systemd ] && [ "$second" != "$(boot_id)" ]; then
+    say 'The machine was restarted since npm start; its Docker Engine, started by that, is left running.'
+  elif [ "$how" = systemd ]; then
     say 'Stopping the Docker Engine (systemctl stop docker) ...'
     systemctl stop docker.socket docker.service
-  elif runs_as dockerd "$pid" && [ "$(start_time "$pid")" = "$started" ]; then
+    [ "$third" = no ] || systemctl stop containerd.service
+    say_what_stays
+  elif is_our_process "$second" "$third"; then
     say 'Stopping the Docker Engine that was started here ...'
-    parent=$(parent_of "$pid")
-    kill "$pid"
-    wait_for_end "$pid" || die "dockerd (pid $pid) does not end; its log is $engine_log"
-    # Its docker-init follows it.
-    if runs_as docker-init "$parent" || runs_as tini "$parent"; then wait_for_end "$parent" || :; fi
+    kill "$second"
+    wait_for_end "$second" || die "dockerd (pid $second) does not end; its log is $engine_log"
+    say_what_stays
   fi
   rm -f "$engine_record" "$engine_log"
+}
+
+say_what_stays() {
+  say "Left on this machine: the engine's package, its data (/var/lib/docker) and its bridge docker0."
+}
+
+# Under docker-init, which passes our signal on and ends after its child, or, where there is none, dockerd itself.
+is_our_process() {
+  [ "$(start_time "$1")" = "$2" ] || return 1
+  runs_as docker-init "$1" || runs_as tini "$1" || runs_as dockerd "$1"
 }
 
 # wait_for_end PID: up to 60 s (dockerd gives containers 15 s to stop).
@@ -144,7 +154,7 @@ runs_as() {
 
 # When PID started, in clock ticks since boot: tells it from a later process with the same pid.
 start_time() { stat_field "$1" 20; }
-parent_of() { stat_field "$1" 2; }
+boot_id() { cat /proc/sys/kernel/random/boot_id; }
 
 # stat_field PID N: the Nth field of /proc/PID/stat after the name, which may hold anything.
 stat_field() {

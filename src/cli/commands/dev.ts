@@ -8,7 +8,7 @@ import { developmentEndpoint } from '../config.ts';
 import { fetchWithin } from '../fetch-within.ts';
 import { logFileOf, startDaemon, stopDaemon, waitUntilReady } from '../dev/daemon.ts';
 import { buildProgram, buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
-import { ensureSampleService, fetchPages, sampleService } from '../dev/sample.ts';
+import { ensureSampleService, fetchPages, isSampleServiceUnknown, sampleService } from '../dev/sample.ts';
 import { devSettings } from '../dev/settings.ts';
 import {
   isDaemonAlive,
@@ -66,6 +66,8 @@ async function up(context: CliContext, withSample: boolean): Promise<void> {
   const alive = state === undefined ? [] : await livingDaemons(state);
   if (state !== undefined && alive.length === daemonNames.length) {
     context.terminal.note(`already running since ${age(state.startedAt, context.clock.now())}\n`);
+    // A start that was interrupted before its last step is finished by the next one.
+    if (withSample && (await isSampleServiceUnknown(context))) await startSample(context);
     return summary(context);
   }
   if (state !== undefined && alive.length > 0) {

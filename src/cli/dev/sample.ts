@@ -33,6 +33,12 @@ export async function ensureSampleService(context: CliContext): Promise<string> 
   return name;
 }
 
+/** Whether there never was a sample service; one that its owner deleted is still described, as INACTIVE. */
+export async function isSampleServiceUnknown(context: CliContext): Promise<boolean> {
+  const { services = [] } = await context.ecs().send(new DescribeServicesCommand({ services: [sampleService] }));
+  return services.length === 0;
+}
+
 /** A new revision only when the file says something else than the newest: a second start must not roll the service. */
 async function ensureSampleDefinition(context: CliContext): Promise<string> {
   const wanted = await readTaskDefinition(join(context.environment.root, 'sample/task-definition.json'));
