@@ -34,7 +34,16 @@ function isCurrent(): boolean {
   return statSync(built).mtimeMs > Math.max(...sources);
 }
 
+/** Folders of builds that were interrupted; one that still runs is left its own. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(root)) {
+    const pid = /^dist\.(\d+)\.(new|old)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(root, name), { recursive: true, force: true });
+  }
+}
+
 async function build(): Promise<void> {
+  removeLeftovers();
   const fresh = `${target}.${process.pid}.new`;
   const old = `${target}.${process.pid}.old`;
   const bundle = await rolldown({

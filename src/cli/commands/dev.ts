@@ -67,7 +67,10 @@ async function up(context: CliContext, withSample: boolean): Promise<void> {
   if (state !== undefined && alive.length === daemonNames.length) {
     context.terminal.note(`already running since ${age(state.startedAt, context.clock.now())}\n`);
     // A start that was interrupted before its last step is finished by the next one.
-    if (withSample && (await isSampleServiceUnknown(context))) await startSample(context);
+    if (withSample && (await isSampleServiceUnknown(context))) {
+      await buildSample(context);
+      await startSample(context);
+    }
     return summary(context);
   }
   if (state !== undefined && alive.length > 0) {
@@ -75,17 +78,19 @@ async function up(context: CliContext, withSample: boolean): Promise<void> {
     for (const name of alive)
       await stopDaemon({ pid: state.pids[name], name, clock: context.clock, timeoutMs: stopTimeoutMs });
   }
-  await startBoth(context);
+  await startBoth(context, withSample);
   if (withSample) await startSample(context);
   await summary(context);
 }
 
-async function startBoth(context: CliContext): Promise<void> {
+async function startBoth(context: CliContext, withSample: boolean): Promise<void> {
   const { home, root } = context.environment;
   const settings = devSettings(context.environment);
   await mkdir(home, { recursive: true, mode: 0o700 });
   await refuseTakenAddress(context, settings.endpoint);
   await step(context, 'program built', () => buildProgram(programOptions(context, settings.control, 120_000)));
+  // Before the daemons: a service of the last time starts its tasks as soon as the agent is there.
+  if (withSample) await buildSample(context);
   const pids: Partial<DevState['pids']> = {};
   try {
     const control = await startDaemon({ name: 'control', root, home, environment: settings.control });
@@ -158,11 +163,14 @@ function programOptions(context: CliContext, environment: NodeJS.ProcessEnv, tim
   return { root: context.environment.root, environment, signal: context.signal, timeoutMs };
 }
 
-async function startSample(context: CliContext): Promise<void> {
-  const settings = devSettings(context.environment);
+async function buildSample(context: CliContext): Promise<void> {
+  const { agent } = devSettings(context.environment);
   await step(context, 'sample image built on this machine', () =>
-    buildSampleImage(programOptions(context, settings.agent, 120_000)),
+    buildSampleImage(programOptions(context, agent, 120_000)),
   );
+}
+
+async function startSample(context: CliContext): Promise<void> {
   const since = context.clock.now() - 1000;
   const definition = await step(context, 'sample service created', () => ensureSampleService(context));
   context.terminal.note(`waiting for three tasks of ${definition}\n`);

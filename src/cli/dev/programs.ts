@@ -25,6 +25,7 @@ async function runNode(args: readonly string[], what: string, options: ProgramOp
     });
     return stdout;
   } catch (error) {
+    options.signal.throwIfAborted();
     throw new CliError(`${what} failed: ${whatItSaid(error)}`, { cause: error });
   }
 }
