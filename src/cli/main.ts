@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { readEnvironment } from './config.ts';
 import { createContext, type CliContext } from './context.ts';
 import { explain } from './errors.ts';
-import { processTerminal } from './output/terminal.ts';
+import { outputDrained, processTerminal } from './output/terminal.ts';
 import { buildProgram } from './program.ts';
 
 /** `root` is the folder that holds package.json. */
@@ -24,6 +24,8 @@ export async function main(args: string[], root: string): Promise<number> {
     return 0;
   } catch (error) {
     return report(context, error);
+  } finally {
+    await outputDrained();
   }
 }
 

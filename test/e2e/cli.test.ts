@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ContainerDefinition } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { buildProgram, freePort } from '#test/support/processes.ts';
@@ -50,7 +51,7 @@ async function json<T>(schema: z.ZodType<T>, ...args: string[]): Promise<T> {
   return schema.parse(JSON.parse(out));
 }
 
-async function register(family: string, container: { command: string[]; memory?: number }): Promise<void> {
+async function register(family: string, container: Partial<ContainerDefinition>): Promise<void> {
   const file = join(folder, `${family}.json`);
   const containerDefinitions = [{ name: 'main', image: testImage, memory: 16, ...container }];
   await writeFile(file, JSON.stringify({ family, containerDefinitions }));
@@ -126,6 +127,13 @@ describe('with a cluster', () => {
     expect(code).toBe(130);
     expect(told).toContain('berth service show never');
     expect(await berth('service', 'delete', 'never', '--force', '--wait')).toMatchObject({ code: 0 });
+  });
+
+  it('prints all of an answer that is longer than a pipe holds', async () => {
+    await register('long', { command: Array.from({ length: 12_000 }, () => 'x') });
+    const Shown = z.object({ containerDefinitions: z.array(z.object({ command: z.array(z.string()) })) });
+    const shown = await json(Shown, 'taskdef', 'show', 'long');
+    expect(shown.containerDefinitions[0]?.command).toHaveLength(12_000);
   });
 
   it('ends quietly when its reader does', async () => {

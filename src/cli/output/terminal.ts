@@ -43,3 +43,10 @@ export function processTerminal(options: ProcessTerminalOptions): Terminal {
       isInteractive && options.isColorAllowed ? styleText(format, text, { validateStream: false }) : text,
   };
 }
+
+/** Resolves when all that was written is out, or lost with its reader: a pipe takes 64 KiB, and what waits behind them dies with the process. */
+export async function outputDrained(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((done) => stream.write('', () => done()));
+  }
+}
