@@ -1,7 +1,9 @@
 /** What containers and people ask a real agent on its own machine, at an address that no other agent has. It needs root. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -21,6 +23,8 @@ import { testImage } from '#test/support/test-images.ts';
 const address = `169.254.173.${1 + (process.pid % 250)}`;
 const docker = new Docker({ socketPath: testDockerHost.replace('unix://', '') });
 const patienceMs = 30_000;
+/** This machine, as the neighbour sees it. */
+const neighbourGateway = '10.231.7.1';
 const anySubnet = expect.stringMatching(/^[\d.]+\/\d+$/);
 
 let agent: AgentProcess;
@@ -51,7 +55,7 @@ async function run(
     stopTimeout: 2,
     ...changes,
   };
-  const task = agent.control.run({ networkMode, cpu: '256', containerDefinitions: [app] });
+  const task = agent.control.run({ networkMode, cpu: '128', containerDefinitions: [app] });
   const running = await agent.control.until(task, ({ lastStatus }) => lastStatus === 'RUNNING');
   return { task, id: running.containers[0]?.runtimeId ?? '' };
 }
@@ -80,6 +84,32 @@ async function eventually<T>(what: string, look: () => Promise<T>, isWanted: (se
     }
   }
   return deadline(systemClock, patienceMs, what, tryOn());
+}
+
+/** A neighbour on a link of its own, with a route to the address through this machine, as long as `look` looks. */
+async function fromNeighbour<T>(look: (wget: (url: string) => Promise<boolean>) => Promise<T>): Promise<T> {
+  const execute = promisify(execFile);
+  const [space, here, there] = [`berth-md-${process.pid}`, `bmd-${process.pid}`, 'eth0'];
+  const inSpace = ['-n', space];
+  await execute('ip', ['netns', 'add', space]);
+  try {
+    await execute('ip', ['link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', space]);
+    await execute('ip', ['addr', 'add', `${neighbourGateway}/30`, 'dev', here]);
+    await execute('ip', ['link', 'set', here, 'up']);
+    await execute('ip', [...inSpace, 'addr', 'add', '10.231.7.2/30', 'dev', there]);
+    await execute('ip', [...inSpace, 'link', 'set', there, 'up']);
+    await execute('ip', [...inSpace, 'route', 'add', address, 'via', neighbourGateway]);
+    return await look(async (url) => {
+      const wget = ['3', 'busybox', 'wget', '-qO-', url];
+      const asked = execute('nsenter', [`--net=/run/netns/${space}`, 'timeout', ...wget]);
+      return asked.then(
+        () => true,
+        () => false,
+      );
+    });
+  } finally {
+    await execute('ip', ['netns', 'del', space]);
+  }
 }
 
 async function linkAddresses(): Promise<string> {
@@ -116,7 +146,7 @@ describe.each(['bridge', 'host', 'awsvpc'] as const)('a container in network mod
       Family: 'e2e',
       Revision: '1',
       KnownStatus: 'RUNNING',
-      Limits: { CPU: 0.25 },
+      Limits: { CPU: 0.125 },
       LaunchType: 'EC2',
       Containers: networkMode === 'awsvpc' ? [container, { Type: 'CNI_PAUSE' }] : [container],
     });
@@ -211,6 +241,27 @@ test('a container keeps its URL when the agent is killed, or stopped, and starte
   }
 });
 
+test('nobody else on the network gets an answer', async () => {
+  const { id } = await run('bridge');
+  const uri = (await inside(id, 'echo "$ECS_CONTAINER_METADATA_URI_V4"')).trim();
+  const here = new URL(uri);
+  here.port = '51679';
+  await expect(globalThis.fetch(here)).resolves.toMatchObject({ status: 200 });
+  await fromNeighbour(async (wget) => {
+    const reachable = createHttpServer((_, response) => response.end('fine'));
+    reachable.listen(0, neighbourGateway);
+    await once(reachable, 'listening');
+    const bound = reachable.address();
+    try {
+      expect(await wget(`http://${neighbourGateway}:${typeof bound === 'object' ? bound?.port : 0}/`)).toBe(true);
+      expect(await wget(uri)).toBe(false);
+      expect(await wget(here.href)).toBe(false);
+    } finally {
+      reachable.close();
+    }
+  });
+});
+
 test('an agent without tasks leaves nothing on the machine when it stops', async () => {
   const alone = await openAgentProcess();
   const other = '169.254.174.1';
@@ -230,4 +281,19 @@ test('an agent without tasks leaves nothing on the machine when it stops', async
     await alone.close();
     await createLinkLocal({ address: other, port: 80, agentPort: 51_679, bridges: [] }).remove();
   }
+});
+
+test('a purge takes the address away with the last container', async () => {
+  await agent.kill();
+  expect(await linkAddresses()).toContain(address);
+  const program = resolve(import.meta.dirname, '../../dist/main.js');
+  const settings = {
+    ...environment,
+    BERTH_AGENT_TOKEN: 'unused',
+    ECS_DATADIR: agent.folder,
+    DOCKER_HOST: testDockerHost,
+  };
+  await promisify(execFile)(process.execPath, [program, 'agent', 'purge'], { env: { ...process.env, ...settings } });
+  expect(await agent.containers()).toEqual([]);
+  expect(await linkAddresses()).not.toContain(address);
 });

@@ -19,6 +19,8 @@ import { z } from 'zod';
 export interface LinkLocal {
   /** Rejects with a LinkLocalError when this process may not do it, or a program is missing. */
   ensure(): Promise<void>;
+  /** Makes again what is missing of it, and takes nothing back when that fails. Rejects like `ensure`. */
+  repair(): Promise<void>;
   /** Takes away what this or an earlier agent made; an address that somebody else gave the machine stays. */
   remove(): Promise<void>;
 }
@@ -135,14 +137,17 @@ export function createLinkLocal(options: LinkLocalOptions): LinkLocal {
         throw new LinkLocalError(`${words(cause)}${taken}`, { cause });
       }
     },
-    async remove() {
-      try {
-        await remove();
-      } catch (cause) {
-        throw new LinkLocalError(words(cause), { cause });
-      }
-    },
+    repair: () => inOurWords(make()),
+    remove: () => inOurWords(remove()),
   };
+}
+
+async function inOurWords(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (cause) {
+    throw new LinkLocalError(words(cause), { cause });
+  }
 }
 
 async function runProgram(program: 'ip' | 'iptables', parameters: readonly string[]): Promise<string> {

@@ -65,6 +65,8 @@ const agentPort = 51_679;
 const defaultBridge = 'docker0';
 const taskBridges: readonly string[] = [defaultBridge, 'berth-+'];
 
+const repairEveryMs = 5 * 60_000;
+
 const endpointsAttribute = 'berth.task-metadata';
 
 export function createLocalEndpoints(options: LocalEndpointOptions): LocalEndpoints {
@@ -74,7 +76,9 @@ export function createLocalEndpoints(options: LocalEndpointOptions): LocalEndpoi
   const find = createEndpointLookup(ids, tasks);
   const looks = createLooks({ engine, clock, logger });
   const servers: LocalServer[] = [];
+  const ending = new AbortController();
   let served: { origin: string; linkLocal: LinkLocal } | undefined;
+  let repairs: Promise<void> | undefined;
 
   async function serveTasks(address: string): Promise<void> {
     const router = createRouter([...taskEndpointRoutes({ ...options, find, looks }), ...roleEndpointRoutes(find)]);
@@ -86,8 +90,26 @@ export function createLocalEndpoints(options: LocalEndpointOptions): LocalEndpoi
       const answer = async (request: LocalRequest): Promise<Answer> => (allows() ? router(request) : tooMany);
       servers.push(await startLocalServer({ host: address, port: agentPort, logger, answer }));
       served = { origin: `http://${address}`, linkLocal };
+      repairs = repairUntilStopped(linkLocal);
     } catch (error) {
       logger.warn({ error, address, because: messageOf(error) }, 'tasks run without task metadata');
+    }
+  }
+
+  /** A firewall that is loaded anew takes the rules with it. */
+  async function repairUntilStopped(linkLocal: LinkLocal): Promise<void> {
+    for (;;) {
+      try {
+        await clock.sleep(repairEveryMs, ending.signal);
+      } catch (error) {
+        if (ending.signal.aborted) return;
+        throw error;
+      }
+      try {
+        await linkLocal.repair();
+      } catch (error) {
+        logger.warn({ error }, 'the way to task metadata could not be looked after; it is tried again');
+      }
     }
   }
 
@@ -109,6 +131,8 @@ export function createLocalEndpoints(options: LocalEndpointOptions): LocalEndpoi
       if (settings.metadataAddress !== undefined) await serveTasks(settings.metadataAddress);
     },
     async stop() {
+      ending.abort(new Error('the agent stops'));
+      await repairs;
       // As long as the server has its socket no other agent can be about to use the address.
       if (served !== undefined && tasks().every(taskHasStopped)) await removeQuietly(served.linkLocal, logger);
       await Promise.all(servers.map((server) => server.close()));

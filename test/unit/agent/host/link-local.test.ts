@@ -119,6 +119,16 @@ describe('the link-local address', () => {
     expect(kernel.chains).toEqual(whole);
   });
 
+  test('loses nothing when a repair fails', async () => {
+    const kernel = openKernel();
+    await linkLocalOn(kernel).ensure();
+    kernel.chains.get('nat OUTPUT')?.shift();
+    kernel.fail('-I OUTPUT');
+    const before = structuredClone(kernel.chains);
+    await expect(linkLocalOn(kernel).repair()).rejects.toThrow('Operation not permitted');
+    expect(kernel.chains).toEqual(before);
+  });
+
   test('goes without a trace', async () => {
     const kernel = openKernel();
     await linkLocalOn(kernel).ensure();
