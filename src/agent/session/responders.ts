@@ -34,17 +34,18 @@ const responders: Responders = {
   heartbeat: () => undefined,
 
   completeSet({ number, tasks }, { state, outbox, questions, logger }) {
-    if (number < state.assignmentNumber()) {
-      logger.warn({ number }, 'a complete set is older than what is saved; it is ignored');
-      return;
-    }
     state.compareStateChanges(tasks);
     outbox.wake();
     const listed = new Set(tasks.map(({ taskArn }) => taskArn));
+    // A set says nothing about tasks that were assigned after it; newer messages may have overtaken it.
     const candidates = state
       .knownTasks()
-      .filter(({ taskArn, desiredStatus, ended }) => desiredStatus === 'RUNNING' && !ended && !listed.has(taskArn))
-      .map(({ taskArn }) => taskArn);
+      .filter(
+        ({ desiredStatus, ended, assignmentNumber }) =>
+          desiredStatus === 'RUNNING' && !ended && assignmentNumber <= number,
+      )
+      .map(({ taskArn }) => taskArn)
+      .filter((taskArn) => !listed.has(taskArn));
     if (candidates.length > 0) logger.warn({ taskArns: candidates }, 'control does not list tasks that run; asking');
     questions.ask(number, candidates);
   },

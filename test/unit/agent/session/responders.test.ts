@@ -63,10 +63,17 @@ describe('a complete set', () => {
     expect(test.state.tasks.get(start.taskArn)?.desiredStatus).toBe('RUNNING');
   });
 
-  it('older than what is saved is ignored', async () => {
+  it('says nothing about a task that was assigned after it', async () => {
     const test = await withRunning();
     await receive(test, { type: 'completeSet', number: 6, tasks: [] });
     expect(test.control.last('stopQuery')).toBeUndefined();
+  });
+
+  it('that newer assignments have overtaken still counts for the tasks before it', async () => {
+    const test = await withRunning();
+    await receive(test, { type: 'assignments', number: 9, tasks: [], definitions: {} });
+    await receive(test, { type: 'completeSet', number: 8, tasks: [] });
+    expect(test.control.last('stopQuery')).toEqual({ type: 'stopQuery', number: 8, taskArns: [start.taskArn] });
   });
 
   it('asks again until it is answered, then no more', async () => {
