@@ -34,7 +34,7 @@ async function buildImage(engine: DockerEngine, name: string, changes: readonly 
     throw new Error(`${busybox} is missing: apt-get install busybox-static`, { cause });
   });
   const [repository = '', tag = ''] = name.split(':');
-  await engine.importImage(Readable.from(archiveOf(await fileSystem())), {
+  await engine.importImage(Readable.from(archiveOf(await testImageEntries())), {
     repository,
     tag,
     changes: ['CMD ["/bin/sh"]', 'ENV PATH=/bin', ...changes],
@@ -55,7 +55,8 @@ async function withEngine(dockerHost: string, work: (engine: DockerEngine) => Pr
   }
 }
 
-async function fileSystem(): Promise<ArchiveEntry[]> {
+/** What is in it. */
+export async function testImageEntries(): Promise<ArchiveEntry[]> {
   const { stdout } = await promisify(execFile)(busybox, ['--list']);
   const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
   return [

@@ -1,27 +1,46 @@
-/** A registry on loopback with one small image, that can want a password, be slow, or answer with any error. Engines trust loopback without TLS. */
+/**
+ * A registry on loopback with one small image under any name, that can want a password, be slow, cut a layer, or answer with any error, and whose
+ * tag can be moved. Engines trust loopback without TLS.
+ */
 import { createHash } from 'node:crypto';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { archiveOf } from '../../sample/archive.ts';
+import { systemClock } from '#lib/clock.ts';
+import { archiveOf, type ArchiveEntry } from '../../sample/archive.ts';
 
 export interface TestRegistry {
   /** `127.0.0.1:port`. */
   address: string;
-  /** Everything is there under any name; only these tags exist. */
+  /** Everything is there under any name; only this tag exists. */
   tag: string;
-  /** Of the manifest. */
-  digest: string;
+  /** Of the manifest that the tag names now. */
+  readonly digest: string;
   requests: string[];
+  /** Moves the tag to an image of other content; the one before stays, under its digest. */
+  push(content: string): Promise<void>;
+  /** From now on, and nothing that was said before. */
+  behave(behaviour: RegistryBehaviour): void;
   close(): Promise<void>;
 }
 
-export interface TestRegistryOptions {
-  password?: { username: string; password: string };
+export interface RegistryBehaviour {
   /** Answers each request for a manifest with this status and code instead. */
   manifestError?: { status: number; code: string; message: string };
   /** Sends the layer's first half and then nothing more. */
   stallsInLayer?: boolean;
+  /** Breaks the connection in the middle of the layer, so many times. */
+  cutsInLayer?: number;
+  /** Sends a layer no faster. */
+  bytesPerSecond?: number;
+  /** The tag names a list of manifests with nothing for any real machine. */
+  isForAnotherMachine?: boolean;
+}
+
+export interface TestRegistryOptions extends RegistryBehaviour {
+  password?: { username: string; password: string };
+  /** In the image besides a file with its content. */
+  entries?: readonly ArchiveEntry[];
 }
 
 interface Blob {
@@ -31,53 +50,102 @@ interface Blob {
 }
 
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
+const manifestListType = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const tag = '1';
+const slowStepsPerSecond = 4;
 
 /** `content` tells images of different tests apart. */
 export async function startTestRegistry(content: string, options: TestRegistryOptions = {}): Promise<TestRegistry> {
-  const { manifest, blobs } = await imageOf(content);
+  const { password, entries = [], ...initially } = options;
+  const manifests = new Map<string, Blob>();
+  const blobs = new Map<string, Blob>();
+  let current = '';
+  let behaviour: RegistryBehaviour = initially;
+  let cuts = 0;
   const requests: string[] = [];
-  const server = createServer((request, response) => {
+
+  async function push(text: string): Promise<void> {
+    const image = await imageOf(text, entries);
+    for (const blob of image.blobs) blobs.set(blob.digest, blob);
+    for (const manifest of [image.manifest, image.list]) manifests.set(manifest.digest, manifest);
+    current = image.manifest.digest;
+    manifests.set(tag, image.manifest);
+    manifests.set('another-machine', image.list);
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests.push(`${request.method} ${request.url}`);
-    if (options.password !== undefined && request.headers.authorization !== basic(options.password)) {
+    if (password !== undefined && request.headers.authorization !== basic(password)) {
       response.setHeader('www-authenticate', 'Basic realm="test"');
       fail(response, 401, 'UNAUTHORIZED', 'authentication required');
       return;
     }
-    const [, kind, reference] = /\/(manifests|blobs)\/([^/]+)$/.exec(request.url ?? '') ?? [];
+    const [, kind, reference = ''] = /\/(manifests|blobs)\/([^/]+)$/.exec(request.url ?? '') ?? [];
     if (kind === undefined) {
       response.end('{}');
       return;
     }
-    if (kind === 'manifests' && options.manifestError !== undefined) {
-      const { status, code, message } = options.manifestError;
+    if (kind === 'manifests' && behaviour.manifestError !== undefined) {
+      const { status, code, message } = behaviour.manifestError;
       fail(response, status, code, message);
       return;
     }
-    const found =
-      kind === 'manifests'
-        ? [manifest].find((blob) => ['1', blob.digest].includes(reference ?? ''))
-        : blobs.get(reference ?? '');
+    const wanted = reference === tag && behaviour.isForAnotherMachine === true ? 'another-machine' : reference;
+    const found = (kind === 'manifests' ? manifests : blobs).get(wanted);
     if (found === undefined) {
       fail(response, 404, kind === 'manifests' ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN', `${kind} unknown`);
       return;
     }
-    response.writeHead(200, {
-      'content-type': found.type,
-      'content-length': found.content.length,
-      'docker-content-digest': found.digest,
+    const { type, digest, content: whole } = found;
+    // An engine goes on where a broken connection ended.
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const rest = whole.subarray(from);
+    response.writeHead(from === 0 ? 200 : 206, {
+      'content-type': type,
+      'content-length': rest.length,
+      'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}`,
+      'docker-content-digest': digest,
     });
     if (request.method === 'HEAD') response.end();
-    else if (options.stallsInLayer === true && found.type.includes('rootfs')) {
-      response.write(found.content.subarray(0, found.content.length / 2));
-    } else response.end(found.content);
+    else if (type.includes('rootfs')) await sendLayer(response, rest);
+    else response.end(rest);
+  }
+
+  async function sendLayer(response: ServerResponse, layer: Buffer): Promise<void> {
+    const half = layer.subarray(0, layer.length / 2);
+    if (behaviour.stallsInLayer === true) {
+      response.write(half);
+    } else if (cuts < (behaviour.cutsInLayer ?? 0)) {
+      cuts++;
+      response.write(half, () => response.destroy());
+    } else if (behaviour.bytesPerSecond !== undefined) {
+      const step = Math.ceil(behaviour.bytesPerSecond / slowStepsPerSecond);
+      for (let from = 0; from < layer.length && !response.destroyed; from += step) {
+        response.write(layer.subarray(from, from + step));
+        await systemClock.sleep(1000 / slowStepsPerSecond);
+      }
+      response.end();
+    } else response.end(layer);
+  }
+
+  await push(content);
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     address: `127.0.0.1:${port}`,
-    tag: '1',
-    digest: manifest.digest,
+    tag,
+    get digest() {
+      return current;
+    },
     requests,
+    push,
+    behave(next) {
+      behaviour = next;
+      cuts = 0;
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -85,16 +153,19 @@ export async function startTestRegistry(content: string, options: TestRegistryOp
   };
 }
 
-async function imageOf(content: string): Promise<{ manifest: Blob; blobs: Map<string, Blob> }> {
-  const files = await Array.fromAsync(archiveOf([{ kind: 'file', path: 'content', mode: 0o644, content }]));
-  const archive = Buffer.concat(files);
+async function imageOf(
+  content: string,
+  entries: readonly ArchiveEntry[],
+): Promise<{ manifest: Blob; list: Blob; blobs: Blob[] }> {
+  const own: ArchiveEntry = { kind: 'file', path: 'content', mode: 0o644, content };
+  const archive = Buffer.concat(await Array.fromAsync(archiveOf([...entries, own])));
   const layer = blobOf(gzipSync(archive), 'application/vnd.docker.image.rootfs.diff.tar.gzip');
   const config = blobOf(
     Buffer.from(
       JSON.stringify({
         architecture: process.arch === 'x64' ? 'amd64' : process.arch,
         os: 'linux',
-        config: { Labels: { content } },
+        config: { Labels: { content }, Env: ['PATH=/bin'] },
         rootfs: { type: 'layers', diff_ids: [digestOf(archive)] },
         history: [{ created: '2026-01-01T00:00:00Z' }],
       }),
@@ -102,11 +173,11 @@ async function imageOf(content: string): Promise<{ manifest: Blob; blobs: Map<st
     'application/vnd.docker.container.image.v1+json',
   );
   const described = (blob: Blob) => ({ mediaType: blob.type, size: blob.content.length, digest: blob.digest });
-  const manifest = { schemaVersion: 2, mediaType: manifestType, config: described(config), layers: [described(layer)] };
-  return {
-    manifest: blobOf(Buffer.from(JSON.stringify(manifest)), manifestType),
-    blobs: new Map([layer, config].map((blob) => [blob.digest, blob])),
-  };
+  const body = { schemaVersion: 2, mediaType: manifestType, config: described(config), layers: [described(layer)] };
+  const manifest = blobOf(Buffer.from(JSON.stringify(body)), manifestType);
+  const elsewhere = { ...described(manifest), platform: { architecture: 'vax', os: 'linux' } };
+  const listed = { schemaVersion: 2, mediaType: manifestListType, manifests: [elsewhere] };
+  return { manifest, list: blobOf(Buffer.from(JSON.stringify(listed)), manifestListType), blobs: [layer, config] };
 }
 
 function blobOf(content: Buffer, type: string): Blob {

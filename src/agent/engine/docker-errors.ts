@@ -31,7 +31,7 @@ const pullRules: readonly Rule[] = [
   [/manifest unknown|name unknown|manifest for .* not found|: not found|no such image/i, 'image-not-found'],
   [/invalid reference|invalid repository name|invalid tag format|repository name must be/i, 'invalid'],
   [
-    /dial (tcp|udp|unix)|no such host|i\/o timeout|tls handshake|connection (refused|reset)|network is unreachable|client\.timeout|deadline exceeded|x509:|\bEOF\b|server gave HTTP response|received unexpected HTTP status: 5/i,
+    /dial (tcp|udp|unix)|no such host|i\/o timeout|tls handshake|connection (refused|reset)|network is unreachable|client\.timeout|deadline exceeded|x509:|\bEOF\b|server gave HTTP response|received unexpected HTTP status: 5|expected HTTP 206/i,
     'network',
   ],
 ];

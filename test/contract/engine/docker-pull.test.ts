@@ -5,7 +5,7 @@ import { createDockerEngine } from '#agent/engine/docker.ts';
 import { createImages } from '#agent/engine/images.ts';
 import { parseRegistryAuth } from '#agent/engine/registry-auth.ts';
 import { systemClock } from '#lib/clock.ts';
-import { systemRandom } from '#lib/random.ts';
+import { int, seededRandom, systemRandom } from '#lib/random.ts';
 import { containerSpec } from '#test/support/container-specs.ts';
 import {
   openDockerTestEngine,
@@ -13,6 +13,7 @@ import {
   testLabel,
   type DockerTestEngine,
 } from '#test/support/docker-test-engine.ts';
+import type { ArchiveEntry } from '../../../sample/archive.ts';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '#test/support/test-registry.ts';
 
 let under: DockerTestEngine;
@@ -136,3 +137,48 @@ test('a pull that is called off ends', async () => {
   const pulling = under.engine.pull(reference, { signal: controller.signal, onProgress: () => controller.abort() });
   await expect(pulling).rejects.toMatchObject({ kind: 'aborted' });
 });
+
+test('an image for other machines only is refused', async () => {
+  const reference = await offered({ isForAnotherMachine: true });
+  await expect(under.engine.pull(reference, {})).rejects.toMatchObject({ kind: 'wrong-platform' });
+});
+
+test('a registry that is slow, but never silent for long, gives its image, and the progress grows', async () => {
+  const reference = await offered({ bytesPerSecond: 300, entries: [noise(2000)] });
+  const timeouts = { pullInactivityMs: 3000 };
+  const patient = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock, timeouts });
+  const seen: number[] = [];
+  await patient.pull(reference, { onProgress: ({ currentBytes }) => seen.push(currentBytes) });
+  patient.close();
+  expect(new Set(seen).size).toBeGreaterThan(1);
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+});
+
+test('a layer that is cut in the middle is fetched to its end', async () => {
+  const reference = await offered({ cutsInLayer: 1 });
+  await under.engine.pull(reference, {});
+  expect(await under.engine.inspectImage(reference)).toMatchObject({ digest: registry?.digest });
+  expect(registry?.requests.filter((line) => line.includes('/blobs/'))).toHaveLength(3);
+});
+
+test('a registry that limits pulls is asked again when it says', async () => {
+  const manifestError = { status: 429, code: 'TOOMANYREQUESTS', message: 'retry-after: 6s, allowed: 44000/minute' };
+  const reference = await offered({ manifestError });
+  const images = createImages({ engine: under.engine, clock: systemClock, random: systemRandom, behaviour: 'always' });
+  const news: string[] = [];
+  const obtained = await images.obtain(reference, {
+    tell(text) {
+      news.push(text);
+      registry?.behave({});
+    },
+  });
+  expect(obtained).toMatchObject({ pulled: true });
+  expect(news[0]).toMatch(/^trying again in [67] s: .*retry-after: 6s/);
+});
+
+/** A file that does not get smaller by packing. */
+function noise(bytes: number): ArchiveEntry {
+  const random = seededRandom(1);
+  const content = Array.from({ length: bytes }, () => String.fromCodePoint(int(random, 33, 126))).join('');
+  return { kind: 'file', path: 'noise', mode: 0o644, content };
+}

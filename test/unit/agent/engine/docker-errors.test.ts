@@ -38,6 +38,7 @@ test.each([
   ['Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host', 'network'],
   ['Get "https://registry.example/v2/": net/http: TLS handshake timeout', 'network'],
   ['unexpected EOF', 'network'],
+  ['expected HTTP 206 from byte range request', 'network'],
   ['something else', 'internal'],
 ])('a pull that fails with “%s” is %s', (words, kind) => {
   expect(pullStreamError(words)).toMatchObject({ kind, message: words });
