@@ -7,6 +7,7 @@ import type { CleanupSettings } from './engine/image-cleanup-plan.ts';
 import { endpointSettings, endpointVariables } from './metadata/endpoint-settings.ts';
 import type { LocalEndpointSettings } from './metadata/local-endpoints.ts';
 import { isTaskSubnet } from './network/subnet-choice.ts';
+import { pauseImage } from './tasks/pause-container.ts';
 import { pullBehaviours, type PullBehaviour } from './engine/pull-plan.ts';
 import { registryAuthTypes, type RegistryAuthType } from './engine/registry-auth.ts';
 import { watchSettings, watchVariables, type WatchSettings } from './watch-settings.ts';
@@ -230,7 +231,7 @@ function imageCleanup(settings: z.infer<typeof Environment>): Pick<AgentConfig, 
       untrackedMinimumAgeMs: settings.NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE,
       perCycle: settings.ECS_NUM_IMAGES_DELETE_PER_CYCLE,
       untracked: settings.ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP,
-      excluded: settings.ECS_EXCLUDE_UNTRACKED_IMAGE,
+      excluded: [pauseImage, ...settings.ECS_EXCLUDE_UNTRACKED_IMAGE],
       diskMarks: { high, low },
     },
   };

@@ -167,15 +167,24 @@ describe('an awsvpc task', () => {
     await stop(taskArn);
   });
 
-  it('ends with the reason when its pause container is killed behind its back', async () => {
+  it.each([
+    ['killed', ['kill'], 'ended: it exited with 137'],
+    ['restarted', ['restart', '--time', '0'], 'ended: '],
+    ['removed', ['rm', '--force'], 'ended: '],
+  ])('ends with the reason when its pause container is %s behind its back', async (_, command, how) => {
     await define('victim', [{ name: 'sleeper', command: ['sleep', '3600'], stopTimeout: 2 }]);
-    const task = await running((await run('victim')).taskArn);
+    const { taskArn } = await running((await run('victim')).taskArn);
 
-    await cell.engine.kill(await containerOf(task.taskArn, pauseName), 'SIGKILL');
+    await promisify(execFile)('docker', [...command, await containerOf(taskArn, pauseName)]);
 
-    expect(await stopped(task.taskArn)).toMatchObject({
-      stopCode: 'EssentialContainerExited',
-      stoppedReason: expect.stringContaining('the pause container, which holds the task'),
+    const { stopCode, stoppedReason } = await stopped(taskArn);
+    expect(stopCode).toBe('EssentialContainerExited');
+    expect(stoppedReason).toContain('the pause container, which holds the task');
+    expect(stoppedReason).toContain(how);
+    await eventually('everything to have ended', async () => {
+      const left = (await cell.containers()).filter((each) => each.taskArn === taskArn);
+      const seen = await Promise.all(left.map(({ id }) => cell.engine.inspect(id)));
+      return seen.every((each) => each?.state === 'exited');
     });
   });
 

@@ -53,6 +53,8 @@ export type ContainerPhase =
 export interface RunningPhase {
   name: 'RUNNING';
   engineId: string;
+  /** Its first process, as the machine numbers them; absent when the engine does not say. */
+  pid?: number;
   startedAt: number;
   health: HealthStatus;
   networkBindings: readonly NetworkBinding[];

@@ -175,6 +175,7 @@ function observedAlive(container: AgentContainer, observation: ContainerObservat
   const running: RunningPhase = {
     name: 'RUNNING',
     engineId: observation.id,
+    ...(observation.pid === undefined ? {} : { pid: observation.pid }),
     startedAt: observation.startedAt ?? now,
     health: observation.health,
     networkBindings: observation.networkBindings,
@@ -182,10 +183,10 @@ function observedAlive(container: AgentContainer, observation: ContainerObservat
   return samePhase(phase, running) ? container : { ...container, phase: running };
 }
 
-/** A pause container that was started again holds new namespaces, and nobody is in them. */
-function isAnotherPause({ name, phase }: AgentContainer, { startedAt }: ContainerObservation): boolean {
+/** A pause container that was started again holds new namespaces, and nobody is in them. Engines may correct the time of a start; a process stays. */
+function isAnotherPause({ name, phase }: AgentContainer, { pid }: ContainerObservation): boolean {
   if (!isInternalContainer(name) || phase.name !== 'RUNNING') return false;
-  return startedAt !== undefined && startedAt !== phase.startedAt;
+  return pid !== undefined && phase.pid !== undefined && pid !== phase.pid;
 }
 
 function observedEnded(
@@ -277,6 +278,7 @@ function samePhase(a: ContainerPhase, b: RunningPhase): boolean {
     a.name === 'RUNNING' &&
     a.restartDue === undefined &&
     a.engineId === b.engineId &&
+    a.pid === b.pid &&
     a.startedAt === b.startedAt &&
     a.health === b.health &&
     JSON.stringify(a.networkBindings) === JSON.stringify(b.networkBindings)

@@ -59,12 +59,12 @@ describe('settings', () => {
       untrackedMinimumAgeMs: 3_600_000,
       perCycle: 5,
       untracked: false,
-      excluded: [],
+      excluded: ['berth/pause:1'],
       diskMarks: { high: 85, low: 80 },
     });
     const given = { ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP: 'true', ECS_EXCLUDE_UNTRACKED_IMAGE: 'mine:1, yours:2' };
     const { imageCleanup } = readConfig({ ...least, ...given });
-    expect(imageCleanup).toMatchObject({ untracked: true, excluded: ['mine:1', 'yours:2'] });
+    expect(imageCleanup).toMatchObject({ untracked: true, excluded: ['berth/pause:1', 'mine:1', 'yours:2'] });
     expect(readConfig({ ...least, ECS_DISABLE_IMAGE_CLEANUP: 'true' }).imageCleanup).toBeUndefined();
     expect(() => readConfig({ ...least, BERTH_IMAGE_DISK_HIGH_PERCENT: '70' })).toThrow(/BERTH_IMAGE_DISK_LOW_PERCENT/);
   });

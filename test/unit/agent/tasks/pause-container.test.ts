@@ -102,9 +102,12 @@ describe('the pause container', () => {
 
   it.each<[string, Partial<ContainerObservation>, string]>([
     ['ends', { state: 'exited', exitCode: 137 }, 'ended: it exited with 137'],
-    ['is started again by somebody', { startedAt: 4000 }, 'was started again from outside'],
+    ['is started again by somebody', { pid: 4321 }, 'was started again from outside'],
   ])('ends the task, with the reason, when it %s', (_, changes, why) => {
-    const running = ['app', pauseContainerName].reduce((task, name) => seen(task, name), pulled(awsvpc()));
+    const running = ['app', pauseContainerName].reduce(
+      (task, name) => seen(task, name, { pid: 1234 }),
+      pulled(awsvpc()),
+    );
     const after = seen(running, pauseContainerName, changes);
     expect(after.stop?.stopCode).toBe('EssentialContainerExited');
     expect(after.stop?.reason).toContain('ContainerNetworkingError: the pause container');
