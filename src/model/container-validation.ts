@@ -20,6 +20,8 @@ export function containerProblems(container: ContainerDefinition, body: TaskDefi
     ...mountProblems(container, body),
     ...secretProblems(container),
     ...ulimitProblems(container),
+    ...linuxProblems(container, body),
+    ...systemControlProblems(container, body),
   ];
 }
 
@@ -51,6 +53,9 @@ function portProblems(container: ContainerDefinition, body: TaskDefinitionBody):
   const mode = body.networkMode ?? 'bridge';
   if (mode === 'none' && mappings.length > 0) {
     return [invalid(container, "'portMappings' are not allowed when networkMode=none.")];
+  }
+  if (container.disableNetworking === true && mappings.length > 0) {
+    return [invalid(container, "'portMappings' are not allowed with 'disableNetworking'.")];
   }
   const found: string[] = [];
   for (const mapping of mappings) {
@@ -125,7 +130,12 @@ function healthCheckProblems(container: ContainerDefinition): string[] {
   const check = container.healthCheck;
   if (check === undefined) return [];
   const found: string[] = [];
-  if (check.command.length === 0) found.push(invalid(container, "'healthCheck.command' must not be empty."));
+  const [how, ...command] = check.command;
+  if (how === undefined) found.push(invalid(container, "'healthCheck.command' must not be empty."));
+  // An engine takes other words without complaint, and never checks.
+  else if ((how !== 'CMD' && how !== 'CMD-SHELL') || command.length === 0) {
+    found.push(invalid(container, "'healthCheck.command' must begin with CMD or CMD-SHELL and go on with a command."));
+  }
   for (const [field, minimum, maximum] of healthCheckRanges) {
     const value = check[field];
     if (value !== undefined && (value < minimum || value > maximum)) {
@@ -181,6 +191,9 @@ function linkProblems(container: ContainerDefinition, body: TaskDefinitionBody):
   if (links.length > 0 && mode !== 'bridge') {
     return [invalid(container, `'links' are not supported when networkMode=${mode}.`)];
   }
+  if (links.length > 0 && container.disableNetworking === true) {
+    return [invalid(container, "'links' are not allowed with 'disableNetworking'.")];
+  }
   const found: string[] = [];
   for (const link of links) {
     const target = link.split(':')[0] ?? '';
@@ -199,6 +212,8 @@ function mountProblems(container: ContainerDefinition, body: TaskDefinitionBody)
     if (!volumes.has(source)) found.push(invalid(container, `Unknown volume '${source}' in 'mountPoints'.`));
     if (mount.containerPath === undefined || mount.containerPath === '') {
       found.push(invalid(container, `'mountPoints' of volume '${source}' must specify 'containerPath'.`));
+    } else if (!mount.containerPath.startsWith('/')) {
+      found.push(invalid(container, `'containerPath' ${mount.containerPath} must be an absolute path.`));
     }
   }
   for (const from of container.volumesFrom ?? []) {
@@ -231,7 +246,13 @@ function secretProblems(container: ContainerDefinition): string[] {
 
 function ulimitProblems(container: ContainerDefinition): string[] {
   const found: string[] = [];
+  const seen = new Set<string>();
   for (const { name, softLimit, hardLimit } of container.ulimits ?? []) {
+    if (seen.has(name)) found.push(invalid(container, `Ulimit '${name}' is set more than once.`));
+    seen.add(name);
+    if (softLimit < -1 || hardLimit < -1) {
+      found.push(invalid(container, `The limits of ulimit '${name}' must not be negative, except -1 for unlimited.`));
+    }
     const unlimited = hardLimit === -1;
     if (!unlimited && (softLimit === -1 || softLimit > hardLimit)) {
       found.push(
@@ -240,6 +261,37 @@ function ulimitProblems(container: ContainerDefinition): string[] {
           `The 'softLimit' ${softLimit} of ulimit '${name}' must not exceed its 'hardLimit' ${hardLimit}.`,
         ),
       );
+    }
+  }
+  return found;
+}
+
+/** Sizes of nothing would make engines fall back to their defaults. */
+function linuxProblems(container: ContainerDefinition, body: TaskDefinitionBody): string[] {
+  const { tmpfs = [], sharedMemorySize, maxSwap } = container.linuxParameters ?? {};
+  const found: string[] = [];
+  for (const { containerPath, size } of tmpfs) {
+    if (size < 1) found.push(invalid(container, `'tmpfs' at ${containerPath} must have a 'size' of at least 1 MiB.`));
+    if (!containerPath.startsWith('/')) {
+      found.push(invalid(container, `'containerPath' ${containerPath} must be an absolute path.`));
+    }
+  }
+  if (sharedMemorySize !== undefined && sharedMemorySize < 1) {
+    found.push(invalid(container, "'sharedMemorySize' must be at least 1 MiB."));
+  }
+  if (maxSwap !== undefined && container.memory === undefined && body.memory === undefined) {
+    found.push(invalid(container, "'maxSwap' needs a hard limit: set 'memory'."));
+  }
+  return found;
+}
+
+function systemControlProblems(container: ContainerDefinition, body: TaskDefinitionBody): string[] {
+  const found: string[] = [];
+  for (const { namespace = '', value = '' } of container.systemControls ?? []) {
+    if (namespace === '' || value === '') {
+      found.push(invalid(container, "'systemControls' must specify 'namespace' and 'value'."));
+    } else if (body.networkMode === 'host' && namespace.startsWith('net.')) {
+      found.push(invalid(container, `'systemControls' ${namespace} is not supported when networkMode=host.`));
     }
   }
   return found;

@@ -32,6 +32,7 @@ export function validateTaskDefinition(body: TaskDefinitionBody): Problem[] {
     ...body.containerDefinitions.flatMap((container) => containerProblems(container, body)),
     ...hostPortProblems(body),
     ...dependencyProblems(body.containerDefinitions),
+    ...portNameProblems(body),
     ...proxyProblems(body),
   ];
   return [...new Set(messages)].map((message) => ({ code: 'ClientException', message }));
@@ -119,6 +120,11 @@ function volumeProblems(volumes: readonly Volume[]): string[] {
     if (configurations.length > 1) {
       found.push(`Invalid setting for volume '${volume.name}'. Only one volume configuration can be specified.`);
     }
+    const path = volume.host?.sourcePath ?? '';
+    // An engine would take it for the name of a volume.
+    if (path !== '' && !path.startsWith('/')) {
+      found.push(`Invalid setting for volume '${volume.name}'. 'host.sourcePath' ${path} must be an absolute path.`);
+    }
     const docker = volume.dockerVolumeConfiguration;
     if (docker?.autoprovision !== undefined && docker.scope !== 'shared') {
       found.push(
@@ -132,6 +138,13 @@ function volumeProblems(volumes: readonly Volume[]): string[] {
 function hostPortProblems(body: TaskDefinitionBody): string[] {
   const ports = taskPorts(body).map(({ port, protocol }) => `${port}/${protocol}`);
   return repeated(ports).map((port) => `Host port ${port} is used more than once in the task definition.`);
+}
+
+function portNameProblems(body: TaskDefinitionBody): string[] {
+  const names = body.containerDefinitions.flatMap(({ portMappings }) =>
+    (portMappings ?? []).flatMap(({ name }) => (name === undefined ? [] : name)),
+  );
+  return repeated(names).map((name) => `Port mapping name '${name}' is used more than once in the task definition.`);
 }
 
 function dependencyProblems(containers: readonly ContainerDefinition[]): string[] {
