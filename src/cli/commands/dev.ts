@@ -6,10 +6,12 @@ import type { CliContext } from '../context.ts';
 import { printJson, printOne } from '../context.ts';
 import { developmentEndpoint } from '../config.ts';
 import { fetchWithin } from '../fetch-within.ts';
+import { obstacleToListeningAt } from '../dev/address.ts';
 import { logFileOf, startDaemon, stopDaemon, waitUntilReady } from '../dev/daemon.ts';
 import { buildProgram, buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
 import { ensureSampleService, fetchPages, isSampleServiceUnknown, sampleService } from '../dev/sample.ts';
 import { devSettings } from '../dev/settings.ts';
+import { whileAlone } from '../dev/lock.ts';
 import {
   isDaemonAlive,
   readDevState,
@@ -29,16 +31,17 @@ const stopTimeoutMs = 15_000;
 const steadyTimeoutSeconds = 180;
 
 export function addDevCommands(program: Command, context: CliContext): void {
+  const { home } = context.environment;
   const dev = program.command('dev').description('a whole cluster on this machine');
   dev
     .command('up')
     .description('start control and one agent in the background, with a sample service')
     .option('--no-sample', 'without the sample service')
-    .action((options: { sample: boolean }) => up(context, options.sample));
+    .action((options: { sample: boolean }) => whileAlone(home, () => up(context, options.sample)));
   dev
     .command('down')
     .description('stop both and remove their containers; what was registered is kept')
-    .action(() => down(context));
+    .action(() => whileAlone(home, () => down(context)));
   dev
     .command('status')
     .description('say what runs')
@@ -87,7 +90,7 @@ async function startBoth(context: CliContext, withSample: boolean): Promise<void
   const { home, root } = context.environment;
   const settings = devSettings(context.environment);
   await mkdir(home, { recursive: true, mode: 0o700 });
-  await refuseTakenAddress(context, settings.endpoint);
+  await refuseTakenAddress(settings.endpoint);
   await step(context, 'program built', () => buildProgram(programOptions(context, settings.control, 120_000)));
   // Before the daemons: a service of the last time starts its tasks as soon as the agent is there.
   if (withSample) await buildSample(context);
@@ -145,12 +148,13 @@ async function answers(context: CliContext, url: string): Promise<boolean> {
   }
 }
 
-async function refuseTakenAddress(context: CliContext, endpoint: string): Promise<void> {
-  if (await answers(context, `${endpoint}/healthz`)) {
-    throw new CliError(`something answers at ${endpoint} already, and it is not a development cluster of this folder`, {
-      next: 'stop it, or choose another address: BERTH_LISTEN=127.0.0.1:4600 npm start',
-    });
-  }
+async function refuseTakenAddress(endpoint: string): Promise<void> {
+  const code = await obstacleToListeningAt(endpoint);
+  if (code === undefined) return;
+  const what = code === 'EADDRINUSE' ? 'another process listens there already' : `the system says ${code}`;
+  throw new CliError(`the control service cannot listen at ${endpoint}: ${what}`, {
+    next: `see who it is with \`ss -ltnp\`, or choose another address: BERTH_LISTEN=127.0.0.1:4600 npm start`,
+  });
 }
 
 async function hasConnectedInstance(context: CliContext): Promise<boolean> {
