@@ -69,9 +69,11 @@ describe('without a cluster', () => {
 });
 
 describe('with a cluster', () => {
-  it('dev up starts it and says how to point aws at it', async () => {
-    const up = await berth('dev', 'up', '--no-sample');
+  it('dev up starts it and says how to point aws at it; a second one at the same time leaves it alone', async () => {
+    const both = await Promise.all([berth('dev', 'up', '--no-sample'), berth('dev', 'up', '--no-sample')]);
+    const [up, late] = both.toSorted((one, other) => one.code - other.code);
     expect(up).toMatchObject({ code: 0, out: expect.stringContaining('Point the AWS CLI at it') });
+    expect(late).toMatchObject({ code: 1, err: expect.stringContaining('another `berth dev` command is at work') });
   });
 
   it('dev up and dev status find it running', async () => {
