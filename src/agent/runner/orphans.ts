@@ -5,8 +5,9 @@
  */
 import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/logger.ts';
-import type { ContainerEngine } from '../engine/container-engine.ts';
-import { machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import type { ContainerEngine, ListedContainer } from '../engine/container-engine.ts';
+import { containerNameLabel, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
+import { isInternalContainer } from '../tasks/pause-container.ts';
 
 export interface OrphanSweepOptions {
   engine: Pick<ContainerEngine, 'list' | 'stop' | 'remove'>;
@@ -23,7 +24,8 @@ export async function removeOrphans(options: OrphanSweepOptions): Promise<number
   const { engine, machineId, stopTimeoutSeconds, isKnown, logger, signal } = options;
   const containers = await engine.list({ [machineLabel]: machineId }, { signal });
   let left = 0;
-  for (const { id, name, labels } of containers) {
+  // Others may be in the namespaces of a pause container: they end first.
+  for (const { id, name, labels } of containers.toSorted((a, b) => Number(isInternal(a)) - Number(isInternal(b)))) {
     const taskArn = labels[taskArnLabel];
     if (taskArn === undefined || isKnown(taskArn)) continue;
     logger.warn(
@@ -39,4 +41,8 @@ export async function removeOrphans(options: OrphanSweepOptions): Promise<number
     }
   }
   return left;
+}
+
+function isInternal({ labels }: ListedContainer): boolean {
+  return isInternalContainer(labels[containerNameLabel] ?? '');
 }
