@@ -71,6 +71,17 @@ export function createLinkLocal(options: LinkLocalOptions): LinkLocal {
     { table: 'nat', chain: 'OUTPUT', rule: [...asked, ...toAgent] },
   ];
 
+  let changes = 0;
+
+  async function alter(program: 'ip' | 'iptables', parameters: readonly string[]): Promise<void> {
+    await run(program, parameters);
+    changes += 1;
+  }
+
+  function alterTables(...parameters: string[]): Promise<void> {
+    return alter('iptables', ['-w', lockWaitSeconds, ...parameters]);
+  }
+
   function iptables(...parameters: string[]): Promise<string> {
     return run('iptables', ['-w', lockWaitSeconds, ...parameters]);
   }
@@ -92,10 +103,10 @@ export function createLinkLocal(options: LinkLocalOptions): LinkLocal {
 
   async function ensureGuard(): Promise<void> {
     const present = await listGuard();
-    if (present === undefined) await iptables('-N', guard);
+    if (present === undefined) await alterTables('-N', guard);
     if (present?.join('\n') === guardRules.join('\n')) return;
-    if (present !== undefined) await iptables('-F', guard);
-    for (const rule of guardRules) await iptables(...rule.split(' '));
+    if (present !== undefined) await alterTables('-F', guard);
+    for (const rule of guardRules) await alterTables(...rule.split(' '));
   }
 
   async function has({ table, chain, rule }: Rule): Promise<boolean> {
@@ -105,12 +116,12 @@ export function createLinkLocal(options: LinkLocalOptions): LinkLocal {
 
   async function make(): Promise<void> {
     if ((await ownership()) === undefined) {
-      await run('ip', ['addr', 'add', `${address}/32`, 'dev', 'lo', 'scope', 'host', 'label', label]);
+      await alter('ip', ['addr', 'add', `${address}/32`, 'dev', 'lo', 'scope', 'host', 'label', label]);
     }
     await ensureGuard();
     for (const jump of jumps) {
       // First in its chain: other programs lead port 80 elsewhere, or close what they do not know.
-      if (!(await has(jump))) await iptables('-t', jump.table, '-I', jump.chain, '1', ...jump.rule);
+      if (!(await has(jump))) await alterTables('-t', jump.table, '-I', jump.chain, '1', ...jump.rule);
     }
   }
 
@@ -127,9 +138,11 @@ export function createLinkLocal(options: LinkLocalOptions): LinkLocal {
 
   return {
     async ensure() {
+      changes = 0;
       try {
         await make();
       } catch (cause) {
+        if (changes === 0) throw new LinkLocalError(words(cause), { cause });
         const taken = await remove().then(
           () => '',
           () => '; what had been made of it could not be taken back',

@@ -119,6 +119,13 @@ describe('the link-local address', () => {
     expect(kernel.chains).toEqual(whole);
   });
 
+  test('is not touched by an agent that may not do anything', async () => {
+    const kernel = openKernel();
+    kernel.fail(' ');
+    await expect(linkLocalOn(kernel).ensure()).rejects.toThrow(/^Operation not permitted$/);
+    expect(kernel.changes).toEqual([]);
+  });
+
   test('loses nothing when a repair fails', async () => {
     const kernel = openKernel();
     await linkLocalOn(kernel).ensure();
