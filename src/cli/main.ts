@@ -16,7 +16,7 @@ export async function main(args: string[], root: string): Promise<number> {
     isColorAllowed: environment.isColorAllowed,
     onReaderGone: (error) => interrupt.abort(error),
   });
-  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
+  abortOnSignals(interrupt);
   const context = createContext({ environment, terminal, clock: systemClock, signal: interrupt.signal });
   const program = buildProgram(context, packageJson.version);
   try {
@@ -27,6 +27,20 @@ export async function main(args: string[], root: string): Promise<number> {
   } finally {
     await outputDrained();
   }
+}
+
+/**
+ * The first signal lets the command end in order; a second one ends it at once. npm passes on what the terminal has sent to everybody, so one Ctrl-C may
+ * arrive twice: signals within a second count as one.
+ */
+function abortOnSignals(interrupt: AbortController): void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  function onSignal(): void {
+    if (interrupt.signal.aborted) return;
+    interrupt.abort(new Error('interrupted'));
+    systemClock.after(1000, () => signals.forEach((signal) => process.off(signal, onSignal)), { background: true });
+  }
+  for (const signal of signals) process.on(signal, onSignal);
 }
 
 function report(context: CliContext, error: unknown): number {
