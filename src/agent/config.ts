@@ -27,15 +27,17 @@ export interface AgentConfig {
   startTimeoutMs: number;
   createTimeoutMs: number;
   cleanupWaitMs: number;
+  /** Whether the machine's GPUs are given to tasks. */
+  gpus: boolean;
   pullBehaviour: PullBehaviour;
   pullTimeoutMs: number;
   pullInactivityTimeoutMs: number;
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
   registryAuth?: { type: RegistryAuthType; data: string };
-  localEndpoints: LocalEndpointSettings;
   /** The addresses of tasks with networks of their own, e.g. `10.88.0.0/16`; by default the first free range of ours. */
   taskSubnet?: string;
+  localEndpoints: LocalEndpointSettings;
   logLevel: LogLevel;
   watch: WatchSettings;
   /** How many containers are created or started at once. */
@@ -164,6 +166,7 @@ const Environment = z.object({
     .string()
     .refine(isTaskSubnet, { error: 'expected a private IPv4 range of 16 to 16777216 addresses, such as 10.88.0.0/16' })
     .optional(),
+  ECS_ENABLE_GPU_SUPPORT: flag,
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
   ...endpointVariables,
   ...watchVariables,
@@ -201,6 +204,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     startTimeoutMs: rest.ECS_CONTAINER_START_TIMEOUT,
     createTimeoutMs: rest.ECS_CONTAINER_CREATE_TIMEOUT,
     cleanupWaitMs: rest.ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION,
+    gpus: rest.ECS_ENABLE_GPU_SUPPORT,
     pullBehaviour: rest.ECS_IMAGE_PULL_BEHAVIOR,
     pullTimeoutMs: rest.ECS_IMAGE_PULL_TIMEOUT,
     pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,

@@ -13,6 +13,7 @@ import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
 import { createImageStore } from './engine/image-store.ts';
+import { readGpuIds } from './host/gpus.ts';
 import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
 import { createTaskCgroups } from './host/task-cgroups.ts';
@@ -92,7 +93,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     logger,
   });
   const taskCgroups = createTaskCgroups({ engine, local: config.dockerHost.startsWith('unix:') });
-  const host = createHost({ engine, taskNetwork, taskCgroups, agentVersion, ...config });
+  const gpus = config.gpus ? { gpuIds: () => readGpuIds() } : {};
+  const host = createHost({ engine, taskNetwork, taskCgroups, ...gpus, agentVersion, ...config });
   const watch = createWatch({
     settings: config.watch,
     dataFolder: config.dataFolder,

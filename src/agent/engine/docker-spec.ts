@@ -48,6 +48,9 @@ function hostConfig(spec: ContainerSpec): Docker.HostConfig {
       PathInContainer: containerPath,
       CgroupPermissions: permissions,
     })),
+    ...(spec.gpuIds !== undefined && {
+      DeviceRequests: [{ Driver: 'nvidia', DeviceIDs: [...spec.gpuIds], Capabilities: [['gpu']] }],
+    }),
     ...mounts(spec.mounts),
     ...(spec.pid !== undefined && { PidMode: modeOf(spec.pid) }),
     ...(spec.ipc !== undefined && { IpcMode: modeOf(spec.ipc) }),

@@ -5,7 +5,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { mem, osInfo } from 'systeminformation';
 import type { Attribute } from '#model/attributes.ts';
-import { samePort, type HostPort, type InstanceResources } from '#model/resources.ts';
+import { samePort, type HostPort } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
 import type { ContainerEngine, EngineDescription } from '../engine/container-engine.ts';
 import type { TaskNetworkDriver } from '../network/network-driver.ts';
@@ -20,6 +20,8 @@ export interface HostOptions {
   taskNetwork?: Pick<TaskNetworkDriver, 'check'>;
   /** Absent where tasks are not limited as a whole. */
   taskCgroups?: Pick<TaskCgroups, 'check'>;
+  /** Absent where GPUs are not given to tasks. */
+  gpuIds?(): Promise<string[]>;
   agentVersion: string;
   reservedMemoryMiB: number;
   /** Told first among the taken ports. */
@@ -69,17 +71,19 @@ export function createHost(options: HostOptions): Host {
   return {
     async describe() {
       machine ??= await readMachine();
-      const [engine, listening, network, cgroups] = await Promise.all([
+      const [engine, listening, network, cgroups, gpuIds] = await Promise.all([
         options.engine.describe(),
         listeningPorts(),
         options.taskNetwork?.check(),
         options.taskCgroups?.check(),
+        options.gpuIds?.(),
       ]);
       return describeHost({
         options,
         machine,
         engine,
         listening,
+        gpuIds: gpuIds ?? [],
         taskNetwork: network?.usable ?? false,
         taskCgroups: cgroups?.usable ?? false,
       });
@@ -100,10 +104,11 @@ async function readMachine(): Promise<Machine> {
 }
 
 export interface DescribeHost {
-  options: Omit<HostOptions, 'engine' | 'taskNetwork' | 'taskCgroups'>;
+  options: Omit<HostOptions, 'engine' | 'taskNetwork' | 'taskCgroups' | 'gpuIds'>;
   machine: Machine;
   engine: EngineDescription;
   listening: readonly HostPort[];
+  gpuIds: string[];
   /** Whether tasks can have networks of their own here. */
   taskNetwork: boolean;
   /** Whether tasks can be limited as a whole here. */
@@ -116,7 +121,7 @@ export function describeHost(facts: DescribeHost): HostDescription {
     hostname: machine.hostname,
     fingerprint: machine.fingerprint,
     versions: { agent: options.agentVersion, docker: engine.version },
-    resources: resourcesOf(options, machine, listening),
+    resources: { ...resourcesOf(options, machine, listening), gpuIds: facts.gpuIds },
     attributes: [
       ...builtInAttributes(options, machine),
       ...capabilities({ engine, taskNetwork, taskCgroups }),
@@ -130,7 +135,7 @@ function resourcesOf(
   { reservedMemoryMiB, reservedPorts }: DescribeHost['options'],
   { cores, memoryBytes }: Machine,
   listening: readonly HostPort[],
-): InstanceResources & HostDescription['resources'] {
+): Omit<HostDescription['resources'], 'gpuIds'> {
   const memoryMiB = Math.floor(memoryBytes / mebibyte) - reservedMemoryMiB;
   if (memoryMiB < 0) {
     throw new RangeError(`ECS_RESERVED_MEMORY reserves ${-memoryMiB} MiB more than this machine has`);
@@ -140,7 +145,6 @@ function resourcesOf(
     cpu: cores * cpuUnitsPerCore,
     memoryMiB,
     takenPorts: [...reservedPorts, ...others].slice(0, mostTakenPorts),
-    gpuIds: [],
   };
 }
 

@@ -9,6 +9,7 @@ import type { ContainerOverride } from '#model/task.ts';
 import { containerNamed, definitionOf, imageReference, type AgentTask } from './agent-task.ts';
 import type { ContainerSpec, DeviceMapping, HealthCheckSpec, Mount, PortBinding } from './container-spec.ts';
 import { linkedContainer } from './dependencies.ts';
+import { gpuIdsOf } from './gpus.ts';
 import { portRangesOf } from './port-range.ts';
 import { namespacesOf } from './namespaces.ts';
 import { hostPathOf } from './volumes.ts';
@@ -44,6 +45,7 @@ export function containerSpec(
   const namespaces = namespacesOf(task, definition);
   const { network } = namespaces;
   const linux = definition.linuxParameters;
+  const gpuIds = gpuIdsOf(task, name);
   const command = override?.command ?? definition.command;
   return {
     name: container.engineName,
@@ -69,6 +71,7 @@ export function containerSpec(
     capAdd: linux?.capabilities?.add ?? [],
     capDrop: linux?.capabilities?.drop ?? [],
     ...(linux?.devices === undefined ? {} : { devices: devicesOf(linux.devices) }),
+    ...(gpuIds.length === 0 ? {} : { gpuIds }),
     securityOptions: definition.dockerSecurityOptions ?? [],
     ulimits: (definition.ulimits ?? []).map((limit) => ({
       name: limit.name,

@@ -78,6 +78,8 @@ export interface ContainerSpec {
   /** 0-100. */
   memorySwappiness?: number;
   devices?: readonly DeviceMapping[];
+  /** Whole devices, by their ids. */
+  gpuIds?: readonly string[];
   privileged: boolean;
   readonlyRootFilesystem: boolean;
   tty: boolean;

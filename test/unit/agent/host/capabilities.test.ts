@@ -24,6 +24,7 @@ function missing(
     },
     engine: { ...fakeDescription, ...engine },
     listening: [],
+    gpuIds: [],
     taskCgroups: true,
     taskNetwork,
   });

@@ -28,6 +28,7 @@ const request: DescribeHost = {
     { port: 22, protocol: 'udp' },
     { port: 4566, protocol: 'tcp' },
   ],
+  gpuIds: ['GPU-1'],
   taskCgroups: true,
   taskNetwork: false,
 };
@@ -42,7 +43,7 @@ describe('the host', () => {
         { port: 22, protocol: 'udp' },
         { port: 4566, protocol: 'tcp' },
       ],
-      gpuIds: [],
+      gpuIds: ['GPU-1'],
     });
   });
 
