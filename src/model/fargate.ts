@@ -1,4 +1,7 @@
-/** The sizes a task of launch type FARGATE may have, and what such a task may not ask for. */
+/**
+ * The sizes a task of launch type FARGATE may have, and what such a task may not ask for. ECS refuses volumes of the engine too; here they are
+ * allowed, because every machine has them.
+ */
 import type { ContainerDefinition } from './container-definition.ts';
 import type { EphemeralStorage } from './placement.ts';
 import { parseTaskCpu, parseTaskMemory, type TaskDefinitionBody } from './task-definition.ts';
@@ -44,9 +47,6 @@ export function fargateObstacles(body: TaskDefinitionBody): string[] {
         `Invalid setting for volume '${volume.name}'. host.sourcePath should not be set for volumes in Fargate.`,
       );
     }
-    if (volume.dockerVolumeConfiguration !== undefined) {
-      found.push(`Invalid setting for volume '${volume.name}'. Fargate does not support docker volumes.`);
-    }
   }
   for (const container of body.containerDefinitions) found.push(...containerObstacles(container, body));
   return found;
@@ -73,7 +73,6 @@ function containerObstacles(container: ContainerDefinition, body: TaskDefinition
   if ((container.dockerSecurityOptions ?? []).length > 0) refuse("'dockerSecurityOptions'");
   const linux = container.linuxParameters;
   if ((linux?.devices ?? []).length > 0) refuse("'linuxParameters.devices'");
-  if ((linux?.tmpfs ?? []).length > 0) refuse("'linuxParameters.tmpfs'");
   if (linux?.sharedMemorySize !== undefined) refuse("'linuxParameters.sharedMemorySize'");
   if (linux?.maxSwap !== undefined || linux?.swappiness !== undefined) refuse('swap settings');
   if ((container.resourceRequirements ?? []).some((requirement) => requirement.type === 'GPU'))

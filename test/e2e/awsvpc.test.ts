@@ -15,21 +15,28 @@ import {
   type Task,
 } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLinkLocal } from '#agent/host/link-local.ts';
 import { eventually, openRealCell, type RealCell } from '#test/support/real-cell.ts';
 import { testImage } from '#test/support/test-images.ts';
 
 const pauseName = '~internal~ecs~pause';
+/** Known to the engine by this name alone, so no other test may have it. */
+const sharedVolume = 'berth-e2e-awsvpc-shared';
 const subnet = '10.123.64.0/24';
+/** Of the agent's metadata, where no other agent has it. */
+const metadataAddress = `169.254.174.${1 + (process.pid % 250)}`;
 const networkConfiguration = {
   awsvpcConfiguration: { subnets: ['subnet-a'], securityGroups: ['sg-a'], assignPublicIp: 'DISABLED' as const },
 };
 
 let cell: RealCell;
 beforeAll(async () => {
-  cell = await openRealCell({ agent: { BERTH_TASK_SUBNET: subnet } });
+  cell = await openRealCell({ agent: { BERTH_TASK_SUBNET: subnet, BERTH_METADATA_ADDRESS: metadataAddress } });
 });
 afterAll(async () => {
   await cell.close();
+  await createLinkLocal({ address: metadataAddress, port: 80, agentPort: 51_679, bridges: [] }).remove();
+  await promisify(execFile)('docker', ['volume', 'rm', '--force', sharedVolume]);
 });
 
 async function define(
@@ -258,6 +265,67 @@ describe('FARGATE', () => {
     await stop(task.taskArn);
     const unknown = { networkConfiguration, launchType: 'FARGATE', platformVersion: '0.0.7' } as const;
     await expect(run('fargate', unknown)).rejects.toMatchObject({ name: 'PlatformUnknownException' });
+  });
+
+  it('runs what a definition can ask for together', async () => {
+    const check = { command: ['CMD-SHELL', 'test -f /shared/ready'], interval: 5, timeout: 2, retries: 3 };
+    const shared = [{ sourceVolume: sharedVolume, containerPath: '/shared' }];
+    await define(
+      'together',
+      [
+        {
+          name: 'app',
+          command: ['sh', '-c', 'date > /scratch/started; touch /shared/ready; exec sleep 3600'],
+          healthCheck: check,
+          mountPoints: shared,
+          linuxParameters: { tmpfs: [{ containerPath: '/scratch', size: 8 }] },
+          restartPolicy: { enabled: true, restartAttemptPeriod: 60 },
+          stopTimeout: 2,
+        },
+        {
+          name: 'sidecar',
+          essential: false,
+          command: ['sleep', '3600'],
+          mountPoints: shared,
+          dependsOn: [{ containerName: 'app', condition: 'HEALTHY' }],
+          stopTimeout: 2,
+        },
+      ],
+      {
+        ...fargate,
+        volumes: [
+          { name: sharedVolume, dockerVolumeConfiguration: { scope: 'shared', autoprovision: true, driver: 'local' } },
+        ],
+      },
+    );
+
+    const { taskArn } = await run('together', { networkConfiguration, launchType: 'FARGATE' });
+    const task = await running(taskArn);
+    const metadata = async (rest: string): Promise<unknown> =>
+      JSON.parse(await inside(taskArn, 'sidecar', 'sh', '-c', `wget -qO- "$ECS_CONTAINER_METADATA_URI_V4${rest}"`));
+
+    expect(task.healthStatus).toBe('HEALTHY');
+    expect(await inside(taskArn, 'sidecar', 'ls', '/shared')).toBe('ready');
+    expect(await inside(taskArn, 'app', 'grep', '/scratch', '/proc/mounts')).toMatch(
+      /^tmpfs \/scratch tmpfs .*size=8192k/,
+    );
+    const networks = [{ NetworkMode: 'awsvpc', IPv4Addresses: [addressOf(task)] }];
+    expect(await metadata('/task')).toMatchObject({
+      TaskARN: taskArn,
+      LaunchType: 'FARGATE',
+      Limits: { CPU: 0.25, Memory: 512 },
+      Containers: [
+        { Name: 'app', Type: 'NORMAL', Networks: networks, Health: { status: 'HEALTHY' } },
+        { Name: 'sidecar', Type: 'NORMAL', Networks: networks },
+        { Name: pauseName, Type: 'CNI_PAUSE' },
+      ],
+    });
+    await eventually('figures', async () => {
+      const figures = await metadata('/task/stats');
+      const values = Object.values(figures ?? {});
+      return values.length >= 2 && values.every((one) => one !== null);
+    });
+    await stop(taskArn);
   });
 
   it('keeps a service of two tasks steady', async () => {
