@@ -73,6 +73,8 @@ export interface TaskContainer {
   runtimeId?: string;
   lastStatus: ContainerStatus;
   exitCode?: number;
+  /** Its last lines, when it failed by itself; Berth's own, not among ECS's answers. */
+  lastOutput?: readonly string[];
   /** Why it failed, or what it waits for. At most 1024 characters. */
   reason?: string;
   healthStatus: HealthStatus;

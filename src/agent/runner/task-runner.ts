@@ -34,6 +34,7 @@ import { taskSnapshot } from '../tasks/task-state.ts';
 import { createContainerLooks } from './container-looks.ts';
 import { createExecutors, type Outcome } from './executors.ts';
 import type { ResourceClaim } from './host-resources.ts';
+import { hasFailed, readLastOutput } from './last-output.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
 import { bookkeepingKey, createWaitingReasons, reportKey, withPullNews } from './task-report.ts';
 
@@ -275,6 +276,11 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     let observation;
     try {
       observation = await engine.inspect(known.engineName, { signal: ending.signal });
+      // Before the look counts, so that nothing is decided between the two.
+      if (observation !== undefined && hasFailed(task, container, observation)) {
+        const lastOutput = await readLastOutput(observation.id, { engine, clock, signal: ending.signal });
+        if (lastOutput.length > 0) observation = { ...observation, lastOutput };
+      }
     } catch (error) {
       if (ending.signal.aborted) return;
       // Could not look: nothing is concluded, and everything waits until a look succeeds.

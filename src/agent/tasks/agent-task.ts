@@ -71,6 +71,8 @@ export interface StoppedPhase {
   stoppedAt: number;
   exitCode?: number;
   reason?: string;
+  /** Its last lines, when it failed by itself. */
+  lastOutput?: readonly string[];
   /** Health at the end. */
   health: HealthStatus;
   networkBindings: readonly NetworkBinding[];

@@ -130,6 +130,8 @@ export interface ContainerObservation {
   error?: string;
   createdAt: number;
   startedAt?: number;
+  /** What it wrote last, when it failed by itself. Not of the inspection: the task's runner adds it. */
+  lastOutput?: readonly string[];
   /** Of the last run, once that has ended; never before `startedAt`. */
   finishedAt?: number;
   health: HealthStatus;

@@ -224,6 +224,7 @@ function observedEnded(
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(observation.exitCode === undefined ? {} : { exitCode: observation.exitCode }),
       ...(reason === undefined ? {} : { reason }),
+      ...(observation.lastOutput === undefined ? {} : { lastOutput: observation.lastOutput }),
     },
   };
 }

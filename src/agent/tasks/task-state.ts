@@ -22,6 +22,7 @@ export interface ContainerSnapshot {
   imageDigest?: string;
   exitCode?: number;
   reason?: string;
+  lastOutput?: string[];
   healthStatus: HealthStatus;
   networkBindings: NetworkBinding[];
 }
@@ -118,6 +119,7 @@ function containerSnapshot(task: AgentTask, container: AgentContainer, waiting: 
         ...(phase.engineId === undefined ? {} : { runtimeId: phase.engineId }),
         ...(phase.exitCode === undefined ? {} : { exitCode: phase.exitCode }),
         ...(phase.reason === undefined ? {} : { reason: phase.reason }),
+        ...(phase.lastOutput === undefined ? {} : { lastOutput: [...phase.lastOutput] }),
       };
   }
 }

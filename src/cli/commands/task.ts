@@ -1,12 +1,15 @@
 /** `berth run` and `berth task list | show | stop`. */
+import { stripVTControlCharacters } from 'node:util';
 import { RunTaskCommand, StopTaskCommand, type Failure, type Task } from '@aws-sdk/client-ecs';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { definitionName, portsOf, reasonOf, shortId } from '../format.ts';
 import { findTask, listTasks } from '../lookup.ts';
 import { parsePositive } from '../options.ts';
 import { age, renderFields, renderTable } from '../output/table.ts';
+import { signedGet } from '../signed-get.ts';
 import { waitForTasks } from '../wait.ts';
 
 interface RunOptions {
@@ -120,7 +123,27 @@ async function showTasks(
 
 async function showTask(context: CliContext, id: string): Promise<void> {
   const task = await findTask(context, id);
-  printOne(context, task, () => describeTask(task, context.clock.now()));
+  const outputs = task.lastStatus === 'STOPPED' ? await lastOutputs(context, task) : [];
+  const shown = { ...task, ...(outputs.length > 0 && { lastOutput: outputs }) };
+  printOne(context, shown, () =>
+    [describeTask(task, context.clock.now()), ...outputs.map(describeOutput)].join('\n\n'),
+  );
+}
+
+const LastOutput = z.object({
+  containers: z.array(z.object({ name: z.string(), lines: z.array(z.string()) })),
+});
+type ContainerOutput = z.infer<typeof LastOutput>['containers'][number];
+
+/** What its containers wrote before they failed. A control service that cannot tell is no reason not to show the task. */
+async function lastOutputs(context: CliContext, { taskArn = '' }: Task): Promise<ContainerOutput[]> {
+  const response = await signedGet(context.endpoint(), '/berth/v1/last-output', { task: taskArn }, context.signal);
+  const parsed = response.ok ? LastOutput.safeParse(await response.json()) : undefined;
+  return parsed?.success === true ? parsed.data.containers : [];
+}
+
+function describeOutput({ name, lines }: ContainerOutput): string {
+  return [`last output of ${name}:`, ...lines.map((line) => `  ${stripVTControlCharacters(line)}`)].join('\n');
 }
 
 function describeTask(task: Task, now: number): string {

@@ -17,6 +17,7 @@ import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#prot
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
+import { findLastOutput } from './last-output.ts';
 import { logLines, parseLogRequest, type LogSource } from './logs.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createRateLimiter, type RateLimit } from './rate-limit.ts';
@@ -152,6 +153,15 @@ export function createApi(options: ApiOptions): FastifyInstance {
       return send(reply, answerOf(error, { logger, operation: 'Logs', requestId: request.id }));
     }
   }
+
+  app.get('/berth/v1/last-output', async (request, reply) => {
+    try {
+      await authenticated(request, emptyBody);
+      return await findLastOutput(request.query, { store, realm });
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'LastOutput', requestId: request.id }));
+    }
+  });
 
   app.get('/healthz', async () => ({ status: 'ok' }));
 

@@ -98,6 +98,8 @@ const containerState = z.object({
   imageDigest: z.string().max(255).exactOptional(),
   exitCode: z.number().int().exactOptional(),
   reason: z.string().max(1024).exactOptional(),
+  /** The last lines of a container that failed by itself. */
+  lastOutput: z.array(z.string().max(4096)).max(20).exactOptional(),
   healthStatus,
   networkBindings: z.array(networkBinding).max(1000),
 });
