@@ -27,6 +27,8 @@ export interface AgentOptions {
   engine: ContainerEngine;
   images: Images;
   /** Absent where no task gets a network of its own. */
+  /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
+  fileSystems?: ReadonlyMap<string, string>;
   /** Absent where tasks are not limited as a whole. */
   taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
@@ -82,6 +84,7 @@ export function createAgent(options: AgentOptions): Agent {
     machineId: journal.identity().machineId,
     settings: config,
     engineConcurrency: config.engineConcurrency,
+    ...(options.fileSystems === undefined ? {} : { fileSystems: options.fileSystems }),
     ...(options.taskCgroups === undefined ? {} : { taskCgroups: options.taskCgroups }),
     ...(options.usedPorts === undefined ? {} : { usedPorts: options.usedPorts }),
     ...(options.endpointOf === undefined ? {} : { endpointOf: options.endpointOf }),

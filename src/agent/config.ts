@@ -27,6 +27,8 @@ export interface AgentConfig {
   startTimeoutMs: number;
   createTimeoutMs: number;
   cleanupWaitMs: number;
+  /** `host:/path` of the NFS server by the id of the file system of EFS that it stands for. */
+  fileSystems: ReadonlyMap<string, string>;
   /** Whether the machine's GPUs are given to tasks. */
   gpus: boolean;
   pullBehaviour: PullBehaviour;
@@ -167,6 +169,11 @@ const Environment = z.object({
     .refine(isTaskSubnet, { error: 'expected a private IPv4 range of 16 to 16777216 addresses, such as 10.88.0.0/16' })
     .optional(),
   ECS_ENABLE_GPU_SUPPORT: flag,
+  BERTH_EFS_FILE_SYSTEMS: json(
+    z.record(z.string().regex(/^[\w-]{1,100}$/), z.string().regex(/^[^:,\s]+:\/[^,\s]*$/)),
+    '{}',
+    'a JSON object of file systems and NFS servers, such as {"fs-0123":"10.0.0.9:/export"}',
+  ),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
   ...endpointVariables,
   ...watchVariables,
@@ -204,6 +211,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     startTimeoutMs: rest.ECS_CONTAINER_START_TIMEOUT,
     createTimeoutMs: rest.ECS_CONTAINER_CREATE_TIMEOUT,
     cleanupWaitMs: rest.ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION,
+    fileSystems: new Map(Object.entries(rest.BERTH_EFS_FILE_SYSTEMS)),
     gpus: rest.ECS_ENABLE_GPU_SUPPORT,
     pullBehaviour: rest.ECS_IMAGE_PULL_BEHAVIOR,
     pullTimeoutMs: rest.ECS_IMAGE_PULL_TIMEOUT,

@@ -122,6 +122,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     images: withPauseImage(images, engine),
     taskNetwork,
     taskCgroups,
+    fileSystems: config.fileSystems,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
     host: async () => {

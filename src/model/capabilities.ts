@@ -52,6 +52,11 @@ export function volumeDriverCapability(driver: string): string {
   return `ecs.capability.docker-plugin.${driver}`;
 }
 
+/** A file system of EFS for which this host's operator has named an NFS server. */
+export function fileSystemCapability(fileSystemId: string): string {
+  return `berth.efs.${fileSystemId}`;
+}
+
 export function firelensCapability(type: string): string {
   return `ecs.capability.firelens.${type}`;
 }

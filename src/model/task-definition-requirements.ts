@@ -7,6 +7,7 @@ import type { Attribute } from './attributes.ts';
 import {
   capability,
   dockerRemoteApiCapability,
+  fileSystemCapability,
   type DockerRemoteApiVersion,
   firelensCapability,
   firelensConfigCapability,
@@ -81,6 +82,7 @@ function* volumeCapabilities(volume: Volume): Generator<string> {
   const efs = volume.efsVolumeConfiguration;
   if (efs !== undefined) {
     yield capability.efs;
+    yield fileSystemCapability(efs.fileSystemId);
     if (efs.authorizationConfig !== undefined || efs.transitEncryption === 'ENABLED') yield capability.efsAuth;
   }
   if (volume.fsxWindowsFileServerVolumeConfiguration !== undefined) yield capability.fsxWindowsFileServer;

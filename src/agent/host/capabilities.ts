@@ -6,6 +6,7 @@ import type { Attribute } from '#model/attributes.ts';
 import {
   capability,
   dockerRemoteApiCapabilities,
+  fileSystemCapability,
   loggingDriverCapability,
   volumeDriverCapability,
 } from '#model/capabilities.ts';
@@ -34,14 +35,17 @@ export interface CapabilityFacts {
   taskNetwork: boolean;
   /** Whether tasks can be limited as a whole here. */
   taskCgroups: boolean;
+  /** File systems of EFS that this machine has a server for. */
+  fileSystems: readonly string[];
 }
 
-export function capabilities({ engine, taskNetwork, taskCgroups }: CapabilityFacts): Attribute[] {
+export function capabilities({ engine, taskNetwork, taskCgroups, fileSystems }: CapabilityFacts): Attribute[] {
   const names = [
     ...ownCapabilities,
     ...dockerRemoteApiCapabilities(engine.apiVersion),
     loggingDriverCapability('none'),
   ];
+  if (fileSystems.length > 0) names.push(capability.efs, ...fileSystems.map(fileSystemCapability));
   if (taskCgroups) names.push(capability.taskCpuMemoryLimit);
   for (const driver of engine.logDrivers) {
     if (plainLogDrivers.includes(driver)) names.push(loggingDriverCapability(driver));

@@ -22,6 +22,8 @@ export interface HostOptions {
   taskCgroups?: Pick<TaskCgroups, 'check'>;
   /** Absent where GPUs are not given to tasks. */
   gpuIds?(): Promise<string[]>;
+  /** File systems of EFS that this machine has a server for, by id. */
+  fileSystems?: ReadonlyMap<string, string>;
   agentVersion: string;
   reservedMemoryMiB: number;
   /** Told first among the taken ports. */
@@ -124,7 +126,7 @@ export function describeHost(facts: DescribeHost): HostDescription {
     resources: { ...resourcesOf(options, machine, listening), gpuIds: facts.gpuIds },
     attributes: [
       ...builtInAttributes(options, machine),
-      ...capabilities({ engine, taskNetwork, taskCgroups }),
+      ...capabilities({ engine, taskNetwork, taskCgroups, fileSystems: [...(options.fileSystems?.keys() ?? [])] }),
       ...options.attributes,
     ],
     tags: [],

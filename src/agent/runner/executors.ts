@@ -19,6 +19,7 @@ import { pauseContainerName } from '../tasks/pause-container.ts';
 import { pauseSpec } from '../tasks/pause-spec.ts';
 import type { FailedStep } from '../tasks/stop-reason.ts';
 import { taskLimits } from '../tasks/task-limits.ts';
+import { nfsOptions } from '../tasks/volumes.ts';
 import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
 
 /** What an executor may ask of and tell its task runner. */
@@ -215,7 +216,15 @@ export function createExecutors(
   async function createVolume(name: string): Promise<Outcome> {
     const volume = task().volumes.find((candidate) => candidate.name === name);
     if (volume === undefined) return done;
-    const { engineName: onEngine, driver, driverOptions, labels } = volume;
+    const { engineName: onEngine, driver, labels, remote } = volume;
+    const server = remote === undefined ? undefined : dependencies.fileSystems?.get(remote.fileSystemId);
+    if (remote !== undefined && server === undefined) {
+      const message = `this machine knows no server for the file system ${remote.fileSystemId}`;
+      deliver({ kind: 'volumeFailed', volume: name, error: { kind: 'not-found', message } });
+      return done;
+    }
+    const driverOptions =
+      remote === undefined || server === undefined ? volume.driverOptions : nfsOptions(server, remote);
     try {
       const exists = volume.scope === 'shared' && (await engine.inspectVolume(onEngine, { signal })) !== undefined;
       if (!exists && !volume.provision) {

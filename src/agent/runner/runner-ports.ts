@@ -35,6 +35,8 @@ export interface RunnerDependencies {
   images: Images;
   /** Absent where no task gets a network of its own. */
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
+  /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
+  fileSystems?: ReadonlyMap<string, string>;
   /** Absent where tasks are not limited as a whole. */
   taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
   journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;

@@ -4,6 +4,12 @@
  */
 import type { TaskDefinitionBody, Volume } from '#model/task-definition.ts';
 
+export interface RemoteFolder {
+  fileSystemId: string;
+  /** Absolute, below what the server exports. */
+  path: string;
+}
+
 export interface AgentVolume {
   /** The name in the task definition. */
   name: string;
@@ -15,6 +21,8 @@ export interface AgentVolume {
   driver: string;
   driverOptions: Readonly<Record<string, string>>;
   labels: Readonly<Record<string, string>>;
+  /** What is known of it when it is created: a folder of a file system that this machine has a server for. */
+  remote?: RemoteFolder;
   status: 'NONE' | 'CREATED' | 'REMOVED';
 }
 
@@ -40,9 +48,24 @@ export function taskVolumes(
       driver: configuration?.driver ?? 'local',
       driverOptions: configuration?.driverOpts ?? {},
       labels: configuration?.labels ?? {},
+      ...remoteFolderOf(volume),
       status: 'NONE',
     } satisfies AgentVolume;
   });
+}
+
+function remoteFolderOf({ efsVolumeConfiguration: efs }: Volume): Pick<AgentVolume, 'remote'> {
+  if (efs === undefined) return {};
+  return { remote: { fileSystemId: efs.fileSystemId, path: efs.rootDirectory ?? '/' } };
+}
+
+/** How the engine's own driver mounts it; `server` is `host:/path`. The options are those that EFS recommends. */
+export function nfsOptions(server: string, { path }: RemoteFolder): Record<string, string> {
+  const colon = server.indexOf(':');
+  const host = server.slice(0, colon);
+  const device = `${server.slice(colon)}/${path}`.replaceAll(/\/+/g, '/').replace(/([^:])\/$/, '$1');
+  const mount = 'nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport';
+  return { type: 'nfs', o: `addr=${host},${mount}`, device };
 }
 
 /** The path on the host that a volume stands for, if it stands for one. */

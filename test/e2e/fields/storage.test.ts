@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RegisterTaskDefinitionCommand, RunTaskCommand } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemIds } from '#lib/ids.ts';
 import { removeVolume } from '#test/support/docker-test-engine.ts';
@@ -14,7 +15,9 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'berth-volume-'));
-  cell = await openRealCell();
+  cell = await openRealCell({
+    agent: { BERTH_EFS_FILE_SYSTEMS: JSON.stringify({ 'fs-known': '127.0.0.1:/export' }) },
+  });
 });
 afterAll(async () => {
   await cell.close();
@@ -127,6 +130,30 @@ describe('volumes', () => {
     });
     expect(task.stopCode).toBe('TaskFailedToStart');
     expect(task.stoppedReason).toMatch(new RegExp(`^CannotCreateVolumeError: there is no volume ${missing}`));
+  });
+});
+
+describe('a volume of a network file system', () => {
+  it('is mounted by the engine from the server that the machine has for it', async () => {
+    const { task } = await runToEnd(cell, {
+      volumes: [{ name: 'efs', efsVolumeConfiguration: { fileSystemId: 'fs-known', rootDirectory: '/sub' } }],
+      containerDefinitions: [container('app', { mountPoints: [{ sourceVolume: 'efs', containerPath: '/efs' }] })],
+    });
+    // Nothing serves there: what the engine could not mount shows what it was asked for.
+    expect(task.stoppedReason).toMatch(
+      /^CannotStartContainerError: .*failed to mount local volume: mount :\/export\/sub:.*addr=127\.0\.0\.1,nfsvers=4\.1/,
+    );
+  });
+
+  it('is nowhere when no machine has a server for it', async () => {
+    const definition = {
+      volumes: [{ name: 'efs', efsVolumeConfiguration: { fileSystemId: 'fs-other' } }],
+      containerDefinitions: [container('app', { mountPoints: [{ sourceVolume: 'efs', containerPath: '/efs' }] })],
+    };
+    await cell.ecs.send(new RegisterTaskDefinitionCommand({ family: 'nowhere', ...definition }));
+    const { failures } = await cell.ecs.send(new RunTaskCommand({ taskDefinition: 'nowhere' }));
+    expect(failures?.[0]?.reason).toBe('ATTRIBUTE');
+    expect(failures?.[0]?.detail).toContain('berth.efs.fs-other');
   });
 });
 

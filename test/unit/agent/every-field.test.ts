@@ -130,7 +130,12 @@ const volumeFields: Samples<Volume> = {
 };
 
 const root = resolve(import.meta.dirname, '../../..');
-const registered = capabilities({ engine: fakeDescription, taskNetwork: true, taskCgroups: true }).concat([
+const registered = capabilities({
+  engine: fakeDescription,
+  taskNetwork: true,
+  taskCgroups: true,
+  fileSystems: [],
+}).concat([
   { name: 'ecs.os-type', value: 'linux' },
   { name: 'ecs.cpu-architecture', value: 'x86_64' },
 ]);

@@ -13,7 +13,13 @@ function missing(
   taskNetwork = true,
 ): string[] {
   const { attributes } = describeHost({
-    options: { agentVersion: '1', reservedMemoryMiB: 0, reservedPorts: [], attributes: [] },
+    options: {
+      agentVersion: '1',
+      reservedMemoryMiB: 0,
+      reservedPorts: [],
+      attributes: [],
+      fileSystems: new Map([['fs-known', '10.0.0.9:/export']]),
+    },
     machine: {
       hostname: 'h',
       cores: 2,
@@ -103,6 +109,10 @@ describe('what is carried out requires nothing that is missing', () => {
     expect(missing({ pidMode: 'task', ipcMode: 'host' })).toEqual([]);
   });
 
+  test('network file systems that the machine has a server for', () => {
+    expect(missing({ volumes: [{ name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-known' } }] })).toEqual([]);
+  });
+
   test('this platform', () => {
     expect(missing({ runtimePlatform: { cpuArchitecture: 'X86_64', operatingSystemFamily: 'LINUX' } })).toEqual([]);
   });
@@ -118,9 +128,14 @@ describe('what is not carried out names what is missing', () => {
       'ecs.capability.docker-plugin.rexray',
     ],
     [
-      'a network file system',
+      'a network file system that the machine has no server for',
       { volumes: [{ name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-1' } }] },
-      'ecs.capability.efs',
+      'berth.efs.fs-1',
+    ],
+    [
+      'a network file system under encryption',
+      { volumes: [{ name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-known', transitEncryption: 'ENABLED' } }] },
+      'ecs.capability.efsAuth',
     ],
   ])('%s', (_, body, name) => {
     expect(missing(body)).toContain(name);

@@ -36,7 +36,7 @@ describe('with the cgroupfs driver on version 1', () => {
     expect(await readdir(join(root, 'cpu/ecs/task1'))).toEqual([]);
   });
 
-  it('it goes away in every hierarchy, those of the engine too, and may be gone already', async () => {
+  it('goes away in every hierarchy, those of the engine too, and may be gone already', async () => {
     for (const hierarchy of ['cpu', 'memory', 'pids'])
       await mkdir(join(root, hierarchy, 'ecs/task1'), { recursive: true });
     await cgroups('cgroupfs', '1').remove('task1');
@@ -74,7 +74,7 @@ describe('with the systemd driver', () => {
     ]);
   });
 
-  it('it is no use when systemd refuses', async () => {
+  it('is no use when systemd refuses', async () => {
     const systemctl = async () => Promise.reject(new Error('Interactive authentication required.'));
     const slices = cgroups('systemd', '2', { systemctl });
     expect(await slices.check()).toEqual({ usable: false, why: 'Interactive authentication required.' });
