@@ -8,7 +8,7 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { SharedLock } from '#lib/shared-lock.ts';
-import { EngineError, type ContainerEngine, type ListedImage } from './container-engine.ts';
+import { EngineError, type ContainerEngine, type EngineErrorKind, type ListedImage } from './container-engine.ts';
 import {
   cleanupDue,
   diskLookMs,
@@ -52,6 +52,8 @@ export interface ImageCleanup {
   relieve(): Promise<void>;
 }
 
+const couldNotAsk: readonly EngineErrorKind[] = ['unreachable', 'timeout', 'aborted'];
+
 /** While pulls are under way. */
 const comeBackMs = 5000;
 
@@ -72,7 +74,7 @@ export function createImageCleanup(options: ImageCleanupOptions): ImageCleanup {
 
   /** Whatever comes of it, there is a next look. */
   async function look(): Promise<void> {
-    let next = clock.now() + diskLookMs;
+    let next = clock.now() + Math.min(settings.intervalMs, diskLookMs);
     try {
       const due = cleanupDue(state, await options.diskUsedPercent(), clock.now(), settings);
       state = { ...state, relieving: due.relieving };
@@ -92,24 +94,27 @@ export function createImageCleanup(options: ImageCleanupOptions): ImageCleanup {
     const { relieving } = state;
     const snapshot = { images, records: records.all(), inUse, wanted: wanted(), isOurs, relieving };
     const plan = planCleanup(snapshot, now, settings);
-    for (const image of plan.remove) await remove(image);
+    let removed = 0;
+    for (const image of plan.remove) if (await remove(image)) removed++;
     state = { ...state, lastCycleAt: now };
     forgetAllBut(images);
-    return plan.wakeAt;
+    // Where nothing goes, asking at once again is no use.
+    return relieving && removed === 0 ? now + diskLookMs : plan.wakeAt;
   }
 
-  async function remove(image: ListedImage): Promise<void> {
+  /** False when the engine would not. Rejects when it could not be asked. */
+  async function remove(image: ListedImage): Promise<boolean> {
     const { id, sizeBytes } = image;
     try {
       for (const name of [...namesOf(image), id]) await engine.removeImage(name, { signal });
     } catch (error) {
-      const isUsed = error instanceof EngineError && error.kind === 'in-use';
-      if (!isUsed) throw error;
-      logger.warn({ image: id, reason: messageOf(error) }, 'an image is needed after all and stays');
-      return;
+      if (!(error instanceof EngineError) || couldNotAsk.includes(error.kind)) throw error;
+      logger.warn({ image: id, reason: messageOf(error) }, 'an unused image could not be removed');
+      return false;
     }
     remember(() => records.forget(id));
     logger.info({ image: id, names: namesOf(image), sizeBytes, relieving: state.relieving }, 'an unused image is gone');
+    return true;
   }
 
   /** A full disk must not keep images from being removed. */

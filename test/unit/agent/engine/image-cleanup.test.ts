@@ -135,3 +135,13 @@ test('an engine that does not answer removes nothing and is asked again', async 
   expect(await here()).toEqual([]);
   await cleanup.stop();
 });
+
+test('an image that the engine will not remove holds up no other', async () => {
+  const { clock, engine, cleanup, here } = await world({ names: ['stubborn:1', 'old:1'], used: 90 });
+  engine.failNext('removeImage', { kind: 'in-use', times: 1 });
+  await clock.advance(60_500);
+  expect(await here()).toEqual(['stubborn:1']);
+  await clock.advance(1000);
+  expect(await here()).toEqual([]);
+  await cleanup.stop();
+});
