@@ -151,7 +151,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     const saveDue = save(decision, now);
     for (const action of decision.actions) begin(action);
     if (decision.finished) finish();
-    schedule(decision, saveDue);
+    schedule(decision, saveDue, now);
   }
 
   function currentSituation(now: number): Situation {
@@ -261,13 +261,14 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     decide();
   }
 
-  function schedule(decision: Decision, saveDue: number | undefined): void {
+  /** `now`: the decision's. What became due since then was not due for the decision, so it is still to come. */
+  function schedule(decision: Decision, saveDue: number | undefined, now: number): void {
     wake?.cancel();
     wake = undefined;
     const times = [decision.wakeAt, saveDue];
     if (acknowledged && task.stoppedAt !== undefined && !finished) times.push(task.stoppedAt + settings.cleanupWaitMs);
-    const due = times.filter((time) => time !== undefined && time > clock.now());
-    if (due.length > 0) wake = clock.after(Math.min(...(due as number[])) - clock.now(), decide);
+    const due = times.filter((time) => time !== undefined && time > now);
+    if (due.length > 0) wake = clock.after(Math.min(...(due as number[])) - now, decide);
   }
 
   async function askEngine(container: string): Promise<void> {
