@@ -140,6 +140,8 @@ export interface Task {
   /** Of FARGATE tasks, and of those whose definition says. */
   ephemeralStorage?: EphemeralStorage;
   enableExecuteCommand: boolean;
+  /** Until then neither a scale-in nor a deployment stops it; see task-protection.ts. Not taken away when that time has passed. */
+  protectedUntil?: number;
   tags: readonly Tag[];
   stopCode?: StopCode;
   stoppedReason?: string;

@@ -36,6 +36,7 @@ export interface Ledger {
   deleted(serviceName: string, outcome: CallOutcome): void;
   ran(outcome: CallOutcome): void;
   stopped(taskArn: string, outcome: CallOutcome): void;
+  protectionChanged(outcome: CallOutcome): void;
   /** Throws unless every promise is kept by the rows. */
   check(rows: Rows): void;
   /** The same for what the rows do not show. */
@@ -48,6 +49,8 @@ export function createLedger(): Ledger {
   const services = new Map<string, Promised>();
   const tasks = new Set<string>();
   const toldToStop = new Set<string>();
+  /** Until when, in seconds, as it was answered; undefined: not any more. */
+  const protections = new Map<string, unknown>();
   /** Told at the time of the last check, so that only rows that were there may be gone for their age. */
   const seen = new Set<string>();
 
@@ -138,12 +141,29 @@ export function createLedger(): Ledger {
     stopped(taskArn, outcome) {
       if (succeeded(outcome) !== undefined) toldToStop.add(taskArn);
     },
+    protectionChanged(outcome) {
+      const answered = outcome.kind === 'lost' ? undefined : succeeded(outcome)?.['protectedTasks'];
+      // What an unanswered call did nobody knows.
+      if (outcome.kind === 'lost') protections.clear();
+      if (!Array.isArray(answered)) return;
+      for (const task of answered) {
+        const arn = textIn(task, 'taskArn');
+        if (arn !== undefined) protections.set(arn, Reflect.get(Object(task), 'expirationDate'));
+      }
+    },
 
     check(rows) {
       for (const [serviceName, promised] of services) checkService(serviceName, promised, rows);
       for (const arn of tasks) {
         if (rows.tasks.has(arn)) seen.add(arn);
         else if (!seen.has(arn)) throw new Violation('I10', `${arn} was answered by RunTask and is not there`);
+      }
+      for (const [arn, expirationDate] of protections) {
+        const task = rows.tasks.get(arn);
+        const until = task?.protectedUntil;
+        const kept = expirationDate === undefined ? until === undefined : until === Number(expirationDate) * 1000;
+        if (task !== undefined && !kept)
+          throw new Violation('I10', `${arn} is protected until ${until}, not as answered`);
       }
       for (const arn of toldToStop) {
         const task = rows.tasks.get(arn);

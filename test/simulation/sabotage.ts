@@ -61,6 +61,15 @@ export const sabotages: readonly SabotageCase[] = [
     store: (store) => withPercents(store, { minimumHealthyPercent: 0, maximumPercent: 100 }),
   },
   {
+    name: 'the scheduler does not see that tasks are protected',
+    breaks: ['I16'],
+    store: (store) =>
+      withTasks(store, (tasks) => ({
+        ...tasks,
+        all: async (filter) => (await tasks.all(filter)).map((task) => ({ ...task, protectedUntil: 0 })),
+      })),
+  },
+  {
     name: 'the agent counts a repeated message once more',
     breaks: ['I11'],
     journal: (journal) => ({

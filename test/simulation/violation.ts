@@ -13,6 +13,7 @@ export const invariantNames = {
   I11: 'a repeated message changes nothing',
   I12: 'without input everything converges, and writes stop',
   I13: 'no container without its task, no task without its containers, none twice',
+  I16: 'the scheduler stops no protected task',
   crash: 'no daemon dies of an error of its own',
 } as const;
 

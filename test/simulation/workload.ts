@@ -43,6 +43,7 @@ const moves: readonly (readonly [Move, number])[] = [
   [runTask, 4],
   [startTask, 1],
   [stopTask, 3],
+  [protectTask, 4],
   [drain, 2],
   [activate, 3],
   [deregisterDefinition, 1],
@@ -130,6 +131,18 @@ async function stopTask({ random, ledger, rows, call }: WorkloadOptions): Promis
   if (live.length === 0) return;
   const { taskArn } = pick(random, live);
   ledger.stopped(taskArn, await call('StopTask', { task: taskArn, reason: 'a user said so' }));
+}
+
+async function protectTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
+  const live = [...rows.tasks.values()].filter(
+    (task) => task.lastStatus === 'RUNNING' && task.serviceName !== undefined,
+  );
+  if (live.length === 0) return;
+  const { taskArn } = pick(random, live);
+  const protectionEnabled = int(random, 1, 4) > 1;
+  const minutes = protectionEnabled ? { expiresInMinutes: int(random, 1, 10) } : {};
+  const body = { cluster: 'default', tasks: [taskArn], protectionEnabled, ...minutes };
+  ledger.protectionChanged(await call('UpdateTaskProtection', body));
 }
 
 async function drain({ random, rows, call }: WorkloadOptions): Promise<void> {

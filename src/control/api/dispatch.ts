@@ -29,6 +29,7 @@ import { tagHandlers } from './tags.ts';
 import { taskDefinitionHandlers } from './task-definitions.ts';
 import { taskHandlers } from './tasks.ts';
 
+import { taskProtectionHandlers } from './task-protection.ts';
 export interface DispatcherOptions {
   readonly store: Store;
   readonly realm: Realm;
@@ -71,6 +72,7 @@ export function createDispatcher({ logger, ...dependencies }: DispatcherOptions)
   return {
     async dispatch({ operation, body, principal, requestId }) {
       try {
+  ...taskProtectionHandlers,
         return { status: 200, body: await handle({ ...dependencies, principal }, operation, body) };
       } catch (error) {
         return answerOf(error, { logger, operation, requestId });

@@ -40,6 +40,8 @@ export interface PlanWaiting {
   until?: number;
   /** The configuration allows neither a stop nor a start. */
   deadlock?: true;
+  /** Their protection keeps the service from its goal. */
+  protectedTasks?: readonly Task[];
 }
 
 export interface Census {

@@ -18,6 +18,7 @@ import {
 import { isHeld } from './launch-throttle.ts';
 import type { DaemonInstance } from './snapshot.ts';
 import { isAlive, isLive, isRunning, isUnhealthy, isUp } from './task-health.ts';
+import { mayStop, waitingForProtection } from './task-protection.ts';
 
 export function planDaemons(input: PlanInput): Plan {
   const { snapshot, primary, now } = input;
@@ -32,9 +33,10 @@ export function planDaemons(input: PlanInput): Plan {
   for (const { containerInstanceArn, connected } of covered) {
     const { current, outdated, leaving } = sortTasks(byInstance.get(containerInstanceArn) ?? [], input);
     const [keep, ...surplus] = current;
-    stops.push(...surplus.map((task) => planned(task, input)));
+    stops.push(...surplus.filter((task) => mayStop(task, input)).map((task) => planned(task, input)));
     if (keep !== undefined) settled.push(keep);
     for (const task of outdated) {
+      if (!mayStop(task, input)) continue;
       const free = keep !== undefined || !isStanding(task, input);
       if (!free && budget <= 0) continue;
       if (!free) budget -= 1;
@@ -62,7 +64,7 @@ export function planDaemons(input: PlanInput): Plan {
     waiting:
       reached && leaving.length + staying.length === 0
         ? undefined
-        : waitingReason(input, { settled, leaving, staying, missing }),
+        : waitingReason(input, { settled, others, leaving, staying, missing }),
     reached,
     desiredCount: covered.length,
   };
@@ -80,7 +82,7 @@ function stopsOffCoverage(
     if (instance?.suitable === true) continue;
     const stays = instance?.draining === true && instance.inUse;
     for (const task of tasks) {
-      if (isAlive(task) && !(stays && isRunning(task))) stops.push(planned(task, input));
+      if (isAlive(task) && mayStop(task, input) && !(stays && isRunning(task))) stops.push(planned(task, input));
     }
   }
   return stops;
@@ -96,7 +98,8 @@ function sortTasks(
     else if (task.deploymentId === primary.id && !isUnhealthy(task, snapshot.service, now)) sorted.current.push(task);
     else sorted.outdated.push(task);
   }
-  sorted.current.sort((a, b) => a.createdAt - b.createdAt || (a.taskArn < b.taskArn ? -1 : 1));
+  const stays = (task: Task): number => Number(mayStop(task, { snapshot, primary, older: [], now }));
+  sorted.current.sort((a, b) => stays(a) - stays(b) || a.createdAt - b.createdAt || (a.taskArn < b.taskArn ? -1 : 1));
   return sorted;
 }
 
@@ -117,13 +120,15 @@ function planned(task: Task, input: PlanInput): PlannedStop {
 
 interface Unfinished {
   settled: readonly Task[];
+  /** Alive, and not settled. */
+  others: readonly Task[];
   leaving: readonly Task[];
   /** On DRAINING instances that others still use. */
   staying: readonly Task[];
   missing: number;
 }
 
-function waitingReason(input: PlanInput, { settled, leaving, staying, missing }: Unfinished): PlanWaiting {
+function waitingReason(input: PlanInput, { settled, others, leaving, staying, missing }: Unfinished): PlanWaiting {
   const { primary, snapshot, now } = input;
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (missing > 0 && isHeld(primary, now)) {
@@ -133,6 +138,11 @@ function waitingReason(input: PlanInput, { settled, leaving, staying, missing }:
   if (snapshot.unplaced.has(primary.id)) return { reason: 'room for a daemon on its container instance' };
   const forTasks = waitingForTasks(settled, leaving, input);
   if (forTasks !== undefined) return forTasks;
+  const forProtection = waitingForProtection(
+    others.filter((task) => !staying.includes(task)),
+    input,
+  );
+  if (forProtection !== undefined) return forProtection;
   if (staying.length > 0) return { reason: 'other tasks to leave a DRAINING container instance' };
   return { reason: missing > 0 ? 'container instances whose agent is connected' : 'its tasks to report' };
 }

@@ -22,6 +22,7 @@ import {
 import { planReplicas } from './rolling.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isAlive, isLive } from './task-health.ts';
+import { nextProtectionEnd } from './task-protection.ts';
 
 /** How soon a placement that was refused is tried again even if nothing seems to have changed. */
 export const placementRetryMs = 30_000;
@@ -63,6 +64,8 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
     if (launchesHeldUntil !== undefined && launchesHeldUntil > now) wakeTimes.push(launchesHeldUntil);
   }
   if (snapshot.unplaced.size > 0) wakeTimes.push(now + placementRetryMs);
+  const protectionEnds = plan.waiting === undefined ? undefined : nextProtectionEnd(input);
+  if (protectionEnds !== undefined) wakeTimes.push(protectionEnds);
 
   const waiting = plan.waiting === undefined ? undefined : waitingOf(plan);
   const next = nextPrimary(countHealthFailures(primary, plan), plan, waiting, now);
@@ -227,6 +230,9 @@ function events(snapshot: ServiceSnapshot, plan: Plan, progression: Progression,
   for (const { explanation } of unplaced.values()) messages.push(eventTexts.unableToPlace(name, explanation));
   for (const { failedTasks } of newlyHeld) {
     messages.push(failedTasks > freeFailedStarts ? eventTexts.startsImpaired(name) : eventTexts.crashing(name));
+  }
+  for (const [id, group] of Map.groupBy(plan.waiting?.protectedTasks ?? [], ({ deploymentId = '' }) => deploymentId)) {
+    messages.push(eventTexts.underProtection(name, id, group.length));
   }
   if (plan.waiting?.deadlock === true) messages.push(eventTexts.deadlock(name));
   if (before.rolloutState !== 'COMPLETED' && after.rolloutState === 'COMPLETED') {

@@ -45,6 +45,9 @@ export const eventTexts = {
   deadlock: (service: string) =>
     `(service ${service}) was unable to stop or start tasks during a deployment because of the service deployment configuration. ` +
     'Update the minimumHealthyPercent or maximumPercent value and try again.',
+  underProtection: (service: string, deploymentId: string, count: number) =>
+    `(service ${service}) was unable to reach steady state because (taskSet ${deploymentId}) was unable to scale in due to ` +
+    `(reason ${count} tasks under protection).`,
   startsImpaired: (service: string) => `(service ${service}) is unable to consistently start tasks successfully.`,
   crashing: (service: string) => `(service ${service}) has tasks that stop soon after they start.`,
   unhealthy: (service: string, taskArn: string) =>

@@ -5,6 +5,7 @@
  *
  * - Starts never bring RUNNING + PENDING above the ceiling (I3).
  * - Stops never bring what serves below the floor, as long as it is not below already (I4).
+ * - Protected tasks stay, and count like the others (I16); what is to go besides them goes first.
  */
 import type { Task } from '#model/task.ts';
 import {
@@ -26,6 +27,7 @@ import { lastCompleted } from './circuit-breaker.ts';
 import { isHeld } from './launch-throttle.ts';
 import { rolloutLimits } from './limits.ts';
 import { isHealthy, isRunning, isUp } from './task-health.ts';
+import { mayStop, waitingForProtection } from './task-protection.ts';
 
 /** What is decided so far; the census shrinks as tasks are chosen to stop. */
 interface Draft {
@@ -74,9 +76,10 @@ function stopSurplus(draft: Draft): void {
   const surplus = census.own.length - desired;
   if (surplus <= 0) return;
   const { primary, snapshot, now } = input;
-  const victims = inRemovalOrder(census.own, input).toSorted(
-    (a, b) => Number(isHealthy(a, primary, snapshot, now)) - Number(isHealthy(b, primary, snapshot, now)),
-  );
+  const victims = inRemovalOrder(
+    census.own.filter((task) => mayStop(task, input)),
+    input,
+  ).toSorted((a, b) => Number(isHealthy(a, primary, snapshot, now)) - Number(isHealthy(b, primary, snapshot, now)));
   stop(draft, victims.slice(0, surplus));
 }
 
@@ -89,7 +92,10 @@ function stopWhatNeverCounted(draft: Draft): void {
   stop(
     draft,
     census.outgoing.filter(
-      (task) => !isRunning(task) && (isOnDraining(task, input.snapshot) || !completed.has(task.deploymentId ?? '')),
+      (task) =>
+        !isRunning(task) &&
+        mayStop(task, input) &&
+        (isOnDraining(task, input.snapshot) || !completed.has(task.deploymentId ?? '')),
     ),
   );
 }
@@ -112,6 +118,7 @@ function stopOutgoing(draft: Draft, count: number): number {
   const victims: Task[] = [];
   for (const task of outgoingOrder(census.outgoing, input)) {
     if (victims.length >= count) break;
+    if (!mayStop(task, input)) continue;
     const [standing, keeping] = [isStanding(task, input), isKeeping(task, input)];
     if ((standing && budget <= 0) || (keeping && spare <= 0)) continue;
     if (standing) budget -= 1;
@@ -229,14 +236,22 @@ function waitingReason(draft: Draft, missing: number): PlanWaiting {
   if (stops.length > 0) return waitingForTasks(census.own, census.leaving, input) ?? { reason: 'tasks to stop' };
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (isHeld(primary, now)) return holding(primary.launchesHeldUntil);
+  const forProtection = waitingForProtection(toGo(draft), input);
   const unplaced = snapshot.unplaced.get(primary.id);
+  if (unplaced?.forWantOfRoom === true && forProtection !== undefined) return forProtection;
   if (unplaced !== undefined) return { reason: 'a container instance that meets the requirements of its tasks' };
   const forTasks = waitingForTasks(census.own, census.leaving, input);
   if (forTasks !== undefined) return forTasks;
+  if (forProtection !== undefined) return forProtection;
   if (missing > 0 || census.outgoing.length > 0) {
     return { reason: 'a deployment configuration that lets tasks stop or start', deadlock: true };
   }
   return { reason: 'its tasks to report' };
+}
+
+/** What should not run any more, and does. */
+function toGo({ census, desired }: Draft): Task[] {
+  return census.own.length > desired ? [...census.outgoing, ...census.own] : census.outgoing;
 }
 
 function holding(until: number | undefined): PlanWaiting {

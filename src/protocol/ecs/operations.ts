@@ -34,6 +34,9 @@ export const operations = {
   DescribeTasks: tasks.describeTasks,
   ListTasks: tasks.listTasks,
   CreateService: services.createService,
+  UpdateTaskProtection: tasks.updateTaskProtection,
+  GetTaskProtection: tasks.getTaskProtection,
+  ExecuteCommand: executeCommand,
   UpdateService: services.updateService,
   DescribeServices: services.describeServices,
   ListServices: services.listServices,
@@ -89,8 +92,6 @@ export const unsupportedOperationNames = [
   'DescribeTaskSets',
   'DisassociateGatewayFromCluster',
   'DiscoverPollEndpoint',
-  'ExecuteCommand',
-  'GetTaskProtection',
   'ListDaemonDeployments',
   'ListDaemonTaskDefinitions',
   'ListDaemons',
@@ -112,7 +113,6 @@ export const unsupportedOperationNames = [
   'UpdateExpressGatewayService',
   'UpdateGateway',
   'UpdateServicePrimaryTaskSet',
-  'UpdateTaskProtection',
   'UpdateTaskSet',
 ] as const;
 

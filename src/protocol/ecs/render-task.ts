@@ -1,7 +1,13 @@
 /** Tasks and their containers as answers show them. */
-import type { Attachment as SdkAttachment, Container as SdkContainer, Task as SdkTask } from '@aws-sdk/client-ecs';
+import type {
+  Attachment as SdkAttachment,
+  Container as SdkContainer,
+  ProtectedTask as SdkProtectedTask,
+  Task as SdkTask,
+} from '@aws-sdk/client-ecs';
 import { clusterArn, type Realm } from '#model/arn.ts';
 import { fargatePlatform } from '#model/fargate.ts';
+import { isProtected } from '#model/task-protection.ts';
 import { networkAttachmentStatus, type Task, type TaskContainer } from '#model/task.ts';
 import { optionalSeconds, present, seconds, type Wire } from './wire.ts';
 
@@ -84,5 +90,24 @@ function renderContainer(container: TaskContainer, task: Task): Wire<SdkContaine
     memory: container.memory,
     memoryReservation: container.memoryReservation,
     gpuIds: container.gpuIds,
+    managedAgents: managedAgentsOf(container, task),
+  });
+}
+
+/** What runs commands is the task's own agent, so it is where the container is, as soon as that runs. */
+function managedAgentsOf({ lastStatus }: TaskContainer, task: Task): Wire<SdkContainer>['managedAgents'] {
+  if (!task.enableExecuteCommand) return undefined;
+  const stopped = lastStatus === 'STOPPED' ? { reason: 'Received Container Stopped event' } : {};
+  const started = lastStatus === 'PENDING' ? undefined : optionalSeconds(task.startedAt);
+  return [present({ name: 'ExecuteCommandAgent' as const, lastStatus, lastStartedAt: started, ...stopped })];
+}
+
+/** A protection that has run out is none. */
+export function renderProtectedTask(task: Task, now: number): Wire<SdkProtectedTask> {
+  const protectionEnabled = isProtected(task, now);
+  return present({
+    taskArn: task.taskArn,
+    protectionEnabled,
+    expirationDate: protectionEnabled ? optionalSeconds(task.protectedUntil) : undefined,
   });
 }

@@ -1,5 +1,6 @@
 /** Requests about tasks. */
 import { z } from 'zod';
+import { longestProtectionMinutes } from '#model/task-protection.ts';
 import { environmentFiles, resourceRequirements } from './container-definitions.ts';
 import {
   capacityProviderStrategy,
@@ -123,4 +124,18 @@ export const listTasks = z.strictObject({
   launchType: launchType.exactOptional(),
   daemonName: z.string().exactOptional(),
   ...page,
+});
+
+const protectionMinutes = integer(1, longestProtectionMinutes);
+
+export const updateTaskProtection = z.strictObject({
+  cluster: textUpTo(2048),
+  expiresInMinutes: protectionMinutes.exactOptional(),
+  protectionEnabled: z.boolean(),
+  tasks: listFrom1To(reference, 10),
+});
+
+export const getTaskProtection = z.strictObject({
+  cluster: textUpTo(2048),
+  tasks: listFrom1To(reference, 100),
 });

@@ -1,5 +1,5 @@
 /**
- * I3 to I6: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
+ * I3 to I6 and I16: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
  * and a scale-in makes tasks surplus; so starts are held against the ceiling, and replacements against the floor, at the moment they are asked for.
  */
 import { rolloutLimits } from '#control/deployments/limits.ts';
@@ -17,6 +17,7 @@ export function checkRollouts(changes: StepChanges, rows: Rows): void {
     const started = tasks.filter((change) => change.before === undefined);
     if (started.length > 0) checkStarts(service, before.get(arn) ?? service, started, rows);
     checkReplacements(service, tasks, rows);
+    checkProtection(service, tasks);
   }
 }
 
@@ -70,6 +71,19 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
   if (standing >= floor) return;
   const names = replaced.map(({ after }) => arnId(after?.taskArn ?? '')).join(', ');
   throw new Violation('I4', `${service.serviceName} stopped ${names} and has ${standing} RUNNING, below ${floor}`);
+}
+
+/** At the moment of the stop, by control's own clock. What is UNHEALTHY goes all the same, and so does all of a deleted service. */
+function checkProtection({ serviceName, status }: Service, tasks: readonly Change<Task>[]): void {
+  if (status !== 'ACTIVE') return;
+  for (const { before, after } of tasks) {
+    if (before?.desiredStatus !== 'RUNNING' || after?.desiredStatus !== 'STOPPED') continue;
+    if (after.stopCode !== 'ServiceSchedulerInitiated' || after.healthStatus === 'UNHEALTHY') continue;
+    const { taskArn, protectedUntil = 0, stoppingAt = Infinity } = after;
+    if (protectedUntil > stoppingAt) {
+      throw new Violation('I16', `${serviceName} stopped ${arnId(taskArn)}, which is protected`);
+    }
+  }
 }
 
 function tasksOf({ clusterName, serviceName }: Service, { tasks }: Rows): Task[] {

@@ -10,7 +10,8 @@ type Happening =
   | { kind: 'deploy'; revision: number }
   | { kind: 'scale'; desiredCount: number }
   | { kind: 'wait'; ms: number }
-  | { kind: 'capacity'; tasks: number };
+  | { kind: 'capacity'; tasks: number }
+  | { kind: 'protect'; seed: number; ms: number };
 
 const seed = fc.nat(1000);
 const happening: fc.Arbitrary<Happening> = fc.oneof(
@@ -26,6 +27,10 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), desiredCount: fc.nat(6) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 5000, 40_000, 120_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('capacity'), tasks: fc.nat(12) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('protect'), seed, ms: fc.constantFrom(0, 60_000, 120_000, 3_600_000) }),
+  },
 );
 
 const service = fc.record({
@@ -75,6 +80,9 @@ function happen(world: ServiceWorld, event: Happening): void {
     case 'wait':
       world.now += event.ms;
       break;
+    case 'protect':
+      if (alive.length > 0) world.protect(pick(random, alive), event.ms);
+      break;
     case 'capacity':
       world.capacity = event.tasks;
       break;
@@ -90,7 +98,7 @@ function heal(world: ServiceWorld): void {
   if (world.primary.rolloutState === 'FAILED') world.deploy(9);
 }
 
-it('keeps I3 to I8 and comes to rest (I12)', () => {
+it('keeps I3 to I8 and I16, and comes to rest (I12)', () => {
   fc.assert(
     fc.property(service, fc.array(happening, { maxLength: 60 }), (settings, happenings) => {
       const world = new ServiceWorld({ service: settings });

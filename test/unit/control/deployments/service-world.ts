@@ -107,6 +107,11 @@ export class ServiceWorld {
     });
   }
 
+  protect({ taskArn }: Task, ms: number): void {
+    const task = this.tasks.get(taskArn);
+    if (task !== undefined) this.tasks.set(taskArn, { ...task, protectedUntil: this.now + ms });
+  }
+
   /** Agents carry out everything that is asked until nothing is under way. Time stands still. */
   runEverything(): void {
     for (let round = 0; round < 200; round += 1) {
@@ -142,6 +147,7 @@ export class ServiceWorld {
       const snapshot = this.snapshot(unplaced);
       decision = decideService(snapshot, this.now);
       const servingBefore = this.#serving(snapshot);
+      this.#checkProtection(decision);
       for (const action of decision.actions) this.#apply(action, unplaced);
       all.push(...decision.actions);
       this.#check(snapshot, decision, servingBefore);
@@ -253,6 +259,16 @@ export class ServiceWorld {
       const stays = task.deploymentId === primary?.id && !this.draining.has(task.containerInstanceArn ?? '');
       return !stays || isHealthy(task, settled, snapshot, this.now);
     }).length;
+  }
+
+  #checkProtection({ actions }: ServiceDecision): void {
+    if (this.service.status !== 'ACTIVE') return;
+    const arns = actions.flatMap((action) => (action.kind === 'stopTasks' ? action.taskArns : []));
+    for (const arn of arns) {
+      const task = this.tasks.get(arn);
+      if (task === undefined || isUnhealthy(task, this.service, this.now)) continue;
+      must((task.protectedUntil ?? 0) <= this.now, 'I16: a protected task is stopped');
+    }
   }
 
   #check(snapshot: ServiceSnapshot, { actions, waiting }: ServiceDecision, servingBefore: number): void {
