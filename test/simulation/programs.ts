@@ -1,5 +1,7 @@
 /** What the containers of the simulation run: an image for each way to live and to die, and the definitions that use them. */
+import { createHash } from 'node:crypto';
 import { int, type Random } from '#lib/random.ts';
+import { parseImageReference } from '#model/image-reference.ts';
 import type { Behaviour } from '#test/support/container-programs.ts';
 
 interface Program {
@@ -38,18 +40,28 @@ export type ProgramName = keyof typeof programs;
 const byName: Readonly<Record<string, Program>> = programs;
 const prefix = 'simulated.test/';
 
-/** References that a registry knows. */
+/** What the one registry of all machines knows. */
 export const offeredImages = Object.entries<Program>(programs)
   .filter(([, program]) => program.missing !== true)
-  .map(([name]) => prefix + name);
+  .map(([name]) => ({
+    reference: prefix + name,
+    digest: `sha256:${createHash('sha256').update(name).digest('hex')}`,
+  }));
 
 export function behaviourOfImage(image: string, random: Random, calm: boolean): Behaviour {
-  return byName[image.slice(prefix.length)]?.behaviour(random, calm) ?? {};
+  return programOf(image).behaviour(random, calm);
 }
 
 /** Whether a service of a definition with these images can become steady. */
 export function canBeSteady(images: readonly string[]): boolean {
-  return images.every((image) => byName[image.slice(prefix.length)]?.steady === true);
+  return images.every((image) => programOf(image).steady);
+}
+
+/** By tag, or by the digest that a deployment was pinned to. */
+function programOf(image: string): Program {
+  const program = byName[(parseImageReference(image)?.name ?? image).slice(prefix.length)];
+  if (program === undefined) throw new Error(`no machine of the simulation runs ${image}`);
+  return program;
 }
 
 export interface DefinitionChoice {

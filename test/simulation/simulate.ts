@@ -181,7 +181,7 @@ async function look(world: World): Promise<Problem[]> {
   if (control.process === undefined) return [{ invariant: 'I12', what: 'control is down' }];
   const { cluster, definitions } = await readContext(world);
   if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
-  return problemsAtRest({ rows, hosts, cluster, definitions });
+  return problemsAtRest({ rows, hosts, cluster, definitions, now: world.clock.now() });
 }
 
 function readContext(

@@ -137,7 +137,7 @@ export class World {
       wrapEngine: (engine) => this.#sabotage?.engine?.(engine, saboteur) ?? engine,
       wrapJournal: (journal) => this.#sabotage?.journal?.(journal, saboteur) ?? journal,
     });
-    for (const image of offeredImages) host.engine.offerAtRegistry(image);
+    for (const { reference, digest } of offeredImages) host.engine.offerAtRegistry(reference, digest);
     this.hosts = [...this.hosts, host];
     return host;
   }

@@ -17,6 +17,7 @@ import {
   type LogRequest,
   type VolumeSpec,
 } from '#agent/engine/container-engine.ts';
+import type { EngineExec, ExecSpec } from '#agent/engine/engine-exec.ts';
 import { defaultTimeouts } from '#agent/engine/docker-timeouts.ts';
 import type { ContainerObservation, ContainerSpec } from '#agent/tasks/container-spec.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -26,9 +27,10 @@ import type { TransportProtocol } from '#model/resources.ts';
 import { behaviourOf, type Behaviour } from './container-programs.ts';
 import { Broadcast } from './broadcast.ts';
 import { FakeContainer } from './fake-container.ts';
+import type { FakeExec } from './fake-exec.ts';
 import { FakeImages, type FakeImage } from './fake-images.ts';
 
-export type EngineCall = Exclude<keyof ContainerEngine, 'events' | 'logs'>;
+export type EngineCall = Exclude<keyof (ContainerEngine & EngineExec), 'events' | 'logs'>;
 
 /** Milliseconds, or from-to. */
 export type Latency = number | readonly [min: number, max: number];
@@ -56,7 +58,7 @@ const rememberedEvents = 256;
 const firstDynamicPort = 32_768;
 const killedExitCode = 137;
 
-export class FakeEngine implements ContainerEngine {
+export class FakeEngine implements ContainerEngine, EngineExec {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #ids: Ids;
@@ -86,9 +88,9 @@ export class FakeEngine implements ContainerEngine {
     this.#images.add(reference, this.#image(behaviour, description));
   }
 
-  /** An image that a pull finds. All others are unknown to the registry. */
-  offerAtRegistry(reference: string, behaviour?: Behaviour): void {
-    this.#images.offer(reference, this.#image(behaviour, { digest: `sha256:${this.#ids.hex(64)}` }));
+  /** An image that a pull finds, by its tag or its digest. All others are unknown to the registry. */
+  offerAtRegistry(reference: string, digest = `sha256:${this.#ids.hex(64)}`): void {
+    this.#images.offer(reference, this.#image(undefined, { digest }));
   }
 
   /** A port that something outside the engine listens on. */
@@ -260,6 +262,18 @@ export class FakeEngine implements ContainerEngine {
     const first = tail === undefined ? written : tail === 0 ? [] : written.slice(-tail);
     if (follow && container.running) yield* container.output.subscribe({ first, wanted, signal });
     else yield* first;
+  }
+
+  exec(idOrName: string, spec: ExecSpec, options?: CallOptions): Promise<FakeExec> {
+    return this.#call('exec', options, () => {
+      const container = this.#find(idOrName);
+      if (container === undefined) throw new EngineError('not-found', `No such container: ${idOrName}`);
+      return container.exec(spec);
+    });
+  }
+
+  execPids(idOrName: string, options?: CallOptions): Promise<number[]> {
+    return this.#call('execPids', options, () => this.#find(idOrName)?.execs.map(({ pid }) => pid) ?? []);
   }
 
   createVolume(spec: VolumeSpec, options?: CallOptions): Promise<void> {
