@@ -174,7 +174,8 @@ describe('an image', () => {
       const own = (await cell.engine.listImages())
         .flatMap(({ tags }) => tags)
         .filter((tag) => tag.startsWith(registry.address));
-      return own.length === 1 && own[0] === image;
+      expect(own).toEqual([image]);
+      return true;
     });
     await cell.ecs.send(new StopTaskCommand({ task: arn }));
     await eventually('the image to go', async () => (await cell.engine.inspectImage(image)) === undefined);

@@ -29,7 +29,8 @@ async function berth(...args: string[]): Promise<string> {
 }
 
 it('is shown by `berth task show`, and is not among ECS’s own answers', async () => {
-  await cell.register('fails', { command: ['sh', '-c', 'echo starting; echo "no database" >&2; exit 3'] });
+  // The engine keeps no order between the two streams of a container.
+  await cell.register('fails', { command: ['sh', '-c', 'echo starting >&2; echo "no database" >&2; exit 3'] });
   const { tasks: [{ taskArn = '' } = {}] = [] } = await cell.ecs.send(new RunTaskCommand({ taskDefinition: 'fails' }));
   await waitUntilTasksStopped({ client: cell.ecs, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { tasks: [taskArn] });
   for (const { id } of await cell.containers()) await cell.engine.remove(id);
