@@ -16,7 +16,7 @@ import { createEngineLogSource } from './logs/log-source.ts';
 import type { TaskNetworkDriver } from './network/network-driver.ts';
 import type { Images, RunnerSettings } from './runner/runner-ports.ts';
 import { createSupervisor } from './runner/supervisor.ts';
-import { createSession, type ConnectionState } from './session/connection.ts';
+import { createSession, type AgentSession, type ConnectionState } from './session/connection.ts';
 import type { Connector } from './session/connector.ts';
 import type { HostFacts } from './session/handshake.ts';
 import type { Journal } from './state/journal.ts';
@@ -75,6 +75,8 @@ export function createAgent(options: AgentOptions): Agent {
   const { engine, images, journal, clock, ids, random, logger, config } = options;
   const supervisor = createSupervisor({
     engine,
+  /** Asks control in the name of a task; answers within a few seconds, whatever happens. */
+  protect: AgentSession['protect'];
     images,
     ...(options.taskNetwork === undefined ? {} : { taskNetwork: options.taskNetwork }),
     journal,
@@ -137,3 +139,4 @@ export function createAgent(options: AgentOptions): Agent {
     tasks: supervisor.tasks,
   };
 }
+    protect: session.protect,

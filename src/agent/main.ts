@@ -116,6 +116,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     containerInstanceArn: () => journal.registration()?.containerInstanceArn,
     clock: systemClock,
     logger,
+    protect: (wish) => agent.protect(wish),
   });
   const agent = createAgent({
     engine,

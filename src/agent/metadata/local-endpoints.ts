@@ -17,6 +17,7 @@ import { createEndpointIds, createEndpointLookup } from './endpoint-ids.ts';
 import { introspectionRoutes } from './introspection.ts';
 import { startLocalServer, type LocalServer } from './local-server.ts';
 import { createLooks } from './looks.ts';
+import { protectionRoutes, type ProtectionEndpointOptions } from './protection-endpoint.ts';
 import { createRateLimiter, type RateLimit } from './rate-limit.ts';
 import { roleEndpointRoutes } from './role-endpoints.ts';
 import { createRouter, failure, type Answer, type LocalRequest } from './routes.ts';
@@ -43,6 +44,7 @@ export interface LocalEndpointOptions {
   version: string;
   availabilityZone: string;
   containerInstanceArn(): string | undefined;
+  protect: ProtectionEndpointOptions['protect'];
   clock: Clock;
   logger: Logger;
 }
@@ -81,7 +83,11 @@ export function createLocalEndpoints(options: LocalEndpointOptions): LocalEndpoi
   let repairs: Promise<void> | undefined;
 
   async function serveTasks(address: string): Promise<void> {
-    const router = createRouter([...taskEndpointRoutes({ ...options, find, looks }), ...roleEndpointRoutes(find)]);
+    const router = createRouter([
+      ...taskEndpointRoutes({ ...options, find, looks }),
+      ...protectionRoutes({ ...options, find }),
+      ...roleEndpointRoutes(find),
+    ]);
     const allows = createRateLimiter(settings.rateLimit, clock);
     const tooMany = failure(429, 'too many requests: ask again later');
     const linkLocal = linkLocalAt(address);

@@ -24,6 +24,7 @@ import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
 import { createLogStreams, type LogSource } from './log-streams.ts';
 import { createOutbox } from './outbox.ts';
 import { nextTry } from './reconnect.ts';
+import { createProtectionRequests, type ProtectionResult, type ProtectionWish } from './protection-requests.ts';
 import { respond, type ResponderContext } from './responders.ts';
 import type { SessionState } from './session-state.ts';
 import { createStopQuestions } from './stop-questions.ts';
@@ -70,6 +71,8 @@ export interface AgentSession {
   sendTelemetry(message: Telemetry): boolean;
   readonly state: ConnectionState;
 }
+  /** Asks control in the name of a task; answers within a few seconds, whatever becomes of the session. */
+  protect(wish: ProtectionWish): Promise<ProtectionResult>;
 
 interface Serving {
   readonly context: ResponderContext;
@@ -109,6 +112,7 @@ export function createSession(options: SessionOptions): AgentSession {
   const logger = options.logger.child({ part: 'session' });
   let phase: Phase = { name: 'stopped', reason: 'not started' };
 
+  const protections = createProtectionRequests(clock);
   /** Lets go of everything the phase owns. Events of an attempt that is over are ignored: its signal is aborted. */
   function leave(): void {
     if (phase.name === 'waiting' || phase.name === 'greeting') phase.timer.cancel();
@@ -187,6 +191,7 @@ export function createSession(options: SessionOptions): AgentSession {
     serving.context.outbox.wake();
   }
 
+    protections.opened(send);
   function createServing(welcome: Welcome): Serving {
     const questions = createStopQuestions(clock, send);
     const logs = createLogStreams({ source: options.logs, clock, send });
@@ -199,11 +204,12 @@ export function createSession(options: SessionOptions): AgentSession {
     });
     return {
       heartbeat,
-      context: { state, outbox, questions, logs, logger, send, onAssigned: options.onAssigned },
+      context: { state, outbox, questions, logs, protections, execs, logger, send, onAssigned: options.onAssigned },
       dispose() {
         heartbeat.stop();
         outbox.dispose();
         questions.dispose();
+        protections.closed();
         logs.dispose();
       },
     };
@@ -283,6 +289,7 @@ export function createSession(options: SessionOptions): AgentSession {
       return stateOf(phase);
     },
   };
+    protect: protections.ask,
 }
 
 function stateOf(phase: Phase): ConnectionState {

@@ -7,6 +7,7 @@ import type { AgentMessage, ControlMessage } from '#protocol/session/messages.ts
 import type { LogStreams } from './log-streams.ts';
 import type { Outbox } from './outbox.ts';
 import type { SessionState } from './session-state.ts';
+import type { ProtectionRequests } from './protection-requests.ts';
 import type { StopQuestions } from './stop-questions.ts';
 
 export interface ResponderContext {
@@ -15,6 +16,8 @@ export interface ResponderContext {
   readonly questions: StopQuestions;
   readonly logs: LogStreams;
   readonly logger: Logger;
+  readonly protections: ProtectionRequests;
+  readonly execs: ExecStreams;
   send(message: AgentMessage): void;
   /** These tasks are new or shall stop; all of it is saved. */
   onAssigned(taskArns: readonly string[]): void;
@@ -75,6 +78,15 @@ const responders: Responders = {
   logsCredit: (message, { logs }) => logs.credit(message),
   logsClose: (message, { logs }) => logs.close(message),
 };
+
+  protectionAnswer: (message, { protections }) => protections.answered(message),
+
+  execOpen: (message, { execs }) => execs.open(message),
+  execInput: (message, { execs }) => execs.input(message),
+  execEndOfInput: (message, { execs }) => execs.endOfInput(message),
+  execResize: (message, { execs }) => execs.resize(message),
+  execCredit: (message, { execs }) => execs.credit(message),
+  execClose: (message, { execs }) => execs.close(message),
 
 export function respond<Type extends ControlMessage['type']>(
   message: Extract<ControlMessage, { type: Type }>,

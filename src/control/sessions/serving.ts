@@ -17,6 +17,7 @@ import type {
   StateChanges,
   StopQuery,
 } from '#protocol/session/messages.ts';
+import type { ProtectionReply, ProtectionRequest } from '#protocol/session/protection.ts';
 import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
@@ -25,6 +26,7 @@ import { writeConnectivity } from './connectivity.ts';
 import { createLogStreams, LogsError, type LogStream } from './logs.ts';
 import { healthOf } from './registration.ts';
 import { writeStateChanges } from './state-changes.ts';
+import { answerProtection } from './protection.ts';
 import { answerStopQuestion } from './stop-query.ts';
 
 /** An agent that has not saved what it was sent by then is given up. */
@@ -116,6 +118,17 @@ export function startServing(options: ServingOptions): Serving {
       const instance = await tx.containerInstances.get(containerInstanceArn);
       if (instance === undefined) return;
       const next = healthOf(health, instance.health, clock.now());
+  async function answerTask(message: ProtectionRequest): Promise<void> {
+    let outcome: ProtectionReply;
+    try {
+      outcome = await answerProtection(store, { containerInstanceArn, message, now: clock.now() });
+    } catch (error) {
+      logger.error({ error, taskArn: message.taskArn }, 'the protection of a task could not be read or written');
+      outcome = { kind: 'error', message: 'The control service could not do it; its log says why.' };
+    }
+    if (!disposed) send({ type: 'protectionAnswer', requestId: message.requestId, outcome });
+  }
+
       await tx.containerInstances.put({ ...instance, health: next, version: instance.version + 1 });
     });
   }
@@ -217,6 +230,9 @@ export function startServing(options: ServingOptions): Serving {
           return;
       }
     },
+        case 'protectionRequest':
+          enqueueReport(() => answerTask(message));
+          return;
     async pass() {
       if (disposed) return;
       await answerQuestions();

@@ -5,6 +5,9 @@
  */
 import { z } from 'zod';
 import { stopCodes } from '#model/task.ts';
+import { parseText, type Parsed } from '../parse-text.ts';
+import { execFromAgent, execFromControl } from './exec.ts';
+import { ProtectionAnswer, ProtectionRequest } from './protection.ts';
 import { Telemetry } from './telemetry.ts';
 
 export const subprotocol = 'berth.agent.v1';
@@ -158,6 +161,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
   AgentHeartbeat,
   LogEntries,
   Telemetry,
+  ProtectionRequest,
+  ...execFromAgent,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
@@ -280,6 +285,8 @@ export const ControlMessage = z.discriminatedUnion('type', [
   LogsOpen,
   LogsCredit,
   LogsClose,
+  ProtectionAnswer,
+  ...execFromControl,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

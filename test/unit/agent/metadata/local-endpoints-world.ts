@@ -2,9 +2,11 @@
 import { createEndpointIds, createEndpointLookup } from '#agent/metadata/endpoint-ids.ts';
 import { introspectionRoutes } from '#agent/metadata/introspection.ts';
 import { createLooks } from '#agent/metadata/looks.ts';
+import { protectionRoutes } from '#agent/metadata/protection-endpoint.ts';
 import { roleEndpointRoutes } from '#agent/metadata/role-endpoints.ts';
 import { createRouter, type Answer, type Route } from '#agent/metadata/routes.ts';
 import { taskEndpointRoutes } from '#agent/metadata/task-endpoint.ts';
+import type { ProtectionResult, ProtectionWish } from '#agent/session/protection-requests.ts';
 import type { StatsSource } from '#agent/stats/stats-source.ts';
 import type { AgentTask, RunningPhase } from '#agent/tasks/agent-task.ts';
 import { withContainer } from '#agent/tasks/agent-task.ts';
@@ -37,11 +39,13 @@ export function openEndpoints({
   tasks,
   observations = {},
   stats,
+  protect = () => Promise.resolve({ kind: 'timeout' }),
 }: {
   tasks: readonly AgentTask[];
   /** By the container's name on the engine. */
   observations?: Readonly<Record<string, ContainerObservation>>;
   stats?: StatsSource;
+  protect?: (wish: ProtectionWish) => Promise<ProtectionResult>;
 }): EndpointWorld {
   const clock = new ManualClock();
   let inspections = 0;
@@ -58,6 +62,7 @@ export function openEndpoints({
   const shared = { tasks: () => tasks, looks };
   const routes: Route[] = [
     ...taskEndpointRoutes({ ...shared, find, stats, availabilityZone: 'local' }),
+    ...protectionRoutes({ find, protect, clock }),
     ...roleEndpointRoutes(find),
   ];
   const introspection = introspectionRoutes({
