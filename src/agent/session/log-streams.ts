@@ -3,6 +3,7 @@
  * up the source and nothing else (S12). Entries travel in small batches: the first waits for the next at most a few milliseconds.
  */
 import type { Clock, Timer } from '#lib/clock.ts';
+import { createCredit, type Credit } from '#lib/credit.ts';
 import { messageOf } from '#lib/errors.ts';
 import type { LogEntries, LogEntry, LogsClose, LogsCredit, LogsOpen } from '#protocol/session/messages.ts';
 
@@ -45,8 +46,7 @@ export interface LogStreamsOptions {
 interface Stream {
   readonly streamId: string;
   readonly abort: AbortController;
-  credit: number;
-  wake: (() => void) | undefined;
+  readonly credit: Credit;
   batch: LogEntry[];
   batchCharacters: number;
   flushTimer: Timer | undefined;
@@ -66,13 +66,9 @@ export function createLogStreams({ source, clock, send }: LogStreamsOptions): Lo
   }
 
   async function push(stream: Stream, entry: LogEntry): Promise<void> {
-    while (stream.credit === 0 && !stream.abort.signal.aborted) {
-      flush(stream);
-      const woken = Promise.withResolvers<void>();
-      stream.wake = woken.resolve;
-      await woken.promise;
-    }
-    stream.credit -= 1;
+    if (stream.credit.left === 0) flush(stream);
+    await stream.credit.some();
+    stream.credit.spend(1);
     stream.batch.push(entry);
     stream.batchCharacters += entry.text.length;
     if (stream.batch.length >= maximumBatchEntries || stream.batchCharacters >= maximumBatchCharacters) flush(stream);
@@ -97,7 +93,7 @@ export function createLogStreams({ source, clock, send }: LogStreamsOptions): Lo
     streams.delete(stream.streamId);
     stream.abort.abort();
     stream.flushTimer?.cancel();
-    stream.wake?.();
+    stream.credit.end();
   }
 
   return {
@@ -111,8 +107,7 @@ export function createLogStreams({ source, clock, send }: LogStreamsOptions): Lo
       const stream: Stream = {
         streamId,
         abort,
-        credit,
-        wake: undefined,
+        credit: createCredit(credit),
         batch: [],
         batchCharacters: 0,
         flushTimer: undefined,
@@ -128,10 +123,7 @@ export function createLogStreams({ source, clock, send }: LogStreamsOptions): Lo
       });
     },
     credit({ streamId, credit }) {
-      const stream = streams.get(streamId);
-      if (stream === undefined) return;
-      stream.credit += credit;
-      stream.wake?.();
+      streams.get(streamId)?.credit.add(credit);
     },
     close({ streamId }) {
       const stream = streams.get(streamId);

@@ -2,6 +2,7 @@
  * Log streams through a session. The agent may only send what it has credit for, so a slow reader costs one window of entries and no more; an agent
  * that sends beyond its credit breaks the protocol (S12).
  */
+import { createCreditWindow, type CreditWindow } from '#lib/credit.ts';
 import type { LogEntries, LogEntry, LogsClose, LogsCredit, LogsOpen } from '#protocol/session/messages.ts';
 
 export interface LogsRequest {
@@ -58,8 +59,7 @@ export interface LogStreams {
 
 interface Open {
   readonly buffer: LogEntry[];
-  credit: number;
-  consumed: number;
+  readonly window: CreditWindow;
   ended: { readonly error?: LogsError } | undefined;
   wake: (() => void) | undefined;
 }
@@ -74,11 +74,11 @@ export function createLogStreams(send: (message: LogsOpen | LogsCredit | LogsClo
     stream.wake?.();
   }
 
-  async function next(streamId: string, stream: Open): Promise<LogEntry | undefined> {
+  async function next(stream: Open): Promise<LogEntry | undefined> {
     for (;;) {
       const entry = stream.buffer.shift();
       if (entry !== undefined) {
-        giveCredit(streamId, stream);
+        if (stream.ended === undefined) stream.window.taken(1);
         return entry;
       }
       if (stream.ended !== undefined) {
@@ -91,15 +91,6 @@ export function createLogStreams(send: (message: LogsOpen | LogsCredit | LogsClo
     }
   }
 
-  /** In halves of the window, so that a fast reader never waits and a message is not spent on every entry. */
-  function giveCredit(streamId: string, stream: Open): void {
-    stream.consumed += 1;
-    if (stream.consumed < windowEntries / 2 || stream.ended !== undefined) return;
-    stream.credit += stream.consumed;
-    send({ type: 'logsCredit', streamId, credit: stream.consumed });
-    stream.consumed = 0;
-  }
-
   return {
     open(request) {
       if (streams.size >= maximumStreams) {
@@ -107,11 +98,12 @@ export function createLogStreams(send: (message: LogsOpen | LogsCredit | LogsClo
       }
       opened += 1;
       const streamId = `logs-${opened}`;
-      const stream: Open = { buffer: [], credit: windowEntries, consumed: 0, ended: undefined, wake: undefined };
+      const window = createCreditWindow(windowEntries, (credit) => send({ type: 'logsCredit', streamId, credit }));
+      const stream: Open = { buffer: [], window, ended: undefined, wake: undefined };
       streams.set(streamId, stream);
       send({ type: 'logsOpen', streamId, ...request, credit: windowEntries });
       return {
-        next: () => next(streamId, stream),
+        next: () => next(stream),
         close() {
           if (stream.ended !== undefined) return;
           end(streamId, stream);
@@ -122,8 +114,7 @@ export function createLogStreams(send: (message: LogsOpen | LogsCredit | LogsClo
     receive({ streamId, entries, ended }) {
       const stream = streams.get(streamId);
       if (stream === undefined) return true;
-      if (entries.length > stream.credit) return false;
-      stream.credit -= entries.length;
+      if (!stream.window.received(entries.length)) return false;
       stream.buffer.push(...entries);
       if (ended === undefined) stream.wake?.();
       else end(streamId, stream, ended.error === undefined ? undefined : new LogsError('unreadable', ended.error));
