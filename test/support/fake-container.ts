@@ -1,10 +1,12 @@
 /** One container of the fake engine: plays its behaviour on the clock. */
 import { EngineError, type EngineEvent, type LogEntry } from '#agent/engine/container-engine.ts';
+import type { ExecSpec } from '#agent/engine/engine-exec.ts';
 import type { ContainerObservation, ContainerSpec } from '#agent/tasks/container-spec.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { HealthStatus } from '#model/task.ts';
 import { Broadcast } from './broadcast.ts';
 import type { Behaviour } from './container-programs.ts';
+import { FakeExec } from './fake-exec.ts';
 
 export interface FakeContainerOptions {
   id: string;
@@ -20,6 +22,7 @@ export interface FakeContainerOptions {
 const killedExitCode = 137;
 const terminatedExitCode = 143;
 const failedStartExitCode = 127;
+const firstExecPid = 1000;
 
 export class FakeContainer {
   readonly id: string;
@@ -37,6 +40,7 @@ export class FakeContainer {
   #finishedAt: number | undefined;
   #health: HealthStatus = 'UNKNOWN';
   #timers: Timer[] = [];
+  #execs: FakeExec[] = [];
   #ended = Promise.withResolvers<void>();
 
   constructor(options: FakeContainerOptions) {
@@ -48,6 +52,18 @@ export class FakeContainer {
 
   get running(): boolean {
     return this.#state === 'running';
+  }
+
+  /** Commands that run in it. */
+  get execs(): FakeExec[] {
+    return this.#execs.filter(({ running }) => running);
+  }
+
+  exec(spec: ExecSpec): FakeExec {
+    if (!this.running) throw new EngineError('in-use', `Container ${this.id} is not running`);
+    const exec = new FakeExec(spec, firstExecPid + this.#execs.length);
+    this.#execs.push(exec);
+    return exec;
   }
 
   get imageId(): string {
@@ -102,6 +118,8 @@ export class FakeContainer {
     if (!this.running) return;
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
+    for (const exec of this.#execs) exec.end(killedExitCode);
+    this.#execs = [];
     this.#state = 'exited';
     this.#exitCode = exitCode;
     this.#finishedAt = this.#options.clock.now();

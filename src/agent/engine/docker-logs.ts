@@ -1,17 +1,13 @@
 /**
- * Log streams of the engine. Without a terminal it frames them: a header of 8 bytes (stream number, three zeros, length) before each
- * message. With one, stdout and stderr are a single stream of text. Each message begins with its RFC 3339 time.
+ * Log streams of the engine. Without a terminal it frames them (docker-frames.ts). With one, stdout and stderr are a single stream of text.
+ * Each message begins with its RFC 3339 time.
  */
 import { parseIsoTime } from '#lib/iso-time.ts';
 import type { LogEntry } from './container-engine.ts';
+import { framesOf, longestFrame } from './docker-frames.ts';
 
 /** Longer lines are handed on in pieces, so that one endless line cannot fill the memory. */
 export const longestLogText = 64 * 1024;
-
-const headerBytes = 8;
-const stderrNumber = 2;
-/** The engine splits longer messages; a header that says more is no header. */
-const longestFrame = 1024 * 1024 * 16;
 
 interface Frame {
   stream: LogEntry['stream'];
@@ -22,22 +18,11 @@ export function logEntriesOf(
   chunks: AsyncIterable<Buffer>,
   { terminal }: { terminal: boolean },
 ): AsyncIterable<LogEntry> {
-  return joinPieces(terminal ? lineFrames(chunks) : framesOf(chunks));
+  return joinPieces(terminal ? lineFrames(chunks) : textFrames(chunks));
 }
 
-async function* framesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Frame> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    while (rest.length >= headerBytes) {
-      const length = rest.readUInt32BE(4);
-      if (length > longestFrame) throw new Error(`the log stream is out of step: a frame of ${length} bytes`);
-      if (rest.length < headerBytes + length) break;
-      const text = rest.toString('utf8', headerBytes, headerBytes + length);
-      yield { stream: rest[0] === stderrNumber ? 'stderr' : 'stdout', text };
-      rest = rest.subarray(headerBytes + length);
-    }
-  }
+async function* textFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Frame> {
+  for await (const { stream, data } of framesOf(chunks)) yield { stream, text: data.toString() };
 }
 
 async function* lineFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Frame> {

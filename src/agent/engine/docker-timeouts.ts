@@ -18,6 +18,8 @@ export interface DockerTimeouts {
   listMs: number;
   volumeMs: number;
   networkMs: number;
+  /** Each of creation, start, inspection and resize of a command in a container. */
+  execMs: number;
   /** Until an event or log stream stands. */
   streamOpenMs: number;
   importMs: number;
@@ -42,6 +44,7 @@ export const defaultTimeouts: Readonly<DockerTimeouts> = {
   listMs: 10 * minute,
   volumeMs: 5 * minute,
   networkMs: minute,
+  execMs: minute,
   streamOpenMs: 30 * second,
   importMs: 2 * minute,
   pullMs: 120 * minute,

@@ -9,6 +9,7 @@ import { EngineError, type CallOptions, type ContainerEngine, type EngineEvent }
 import { buffersOf, connectDocker } from './docker-connection.ts';
 import { engineErrorOf, hasStatus, pullErrorOf } from './docker-errors.ts';
 import { eventOf, watchedEvents } from './docker-events.ts';
+import { dockerExec } from './docker-exec.ts';
 import { linesOf, logEntriesOf } from './docker-logs.ts';
 import { observationOf } from './docker-observation.ts';
 import { dockerNetworks } from './docker-networks.ts';
@@ -17,6 +18,7 @@ import { descriptionOf, imageDescriptionOf, listedImageOf } from './docker-descr
 import { createBody } from './docker-spec.ts';
 import { dockerStats } from './docker-stats.ts';
 import { defaultTimeouts, type DockerTimeouts } from './docker-timeouts.ts';
+import type { EngineExec } from './engine-exec.ts';
 import type { EngineNetworks } from './engine-networks.ts';
 import type { EngineStatsReader } from './engine-stats-reader.ts';
 import { parseImageReference, type ImageReference } from '#model/image-reference.ts';
@@ -35,7 +37,7 @@ export interface ImportRequest extends CallOptions {
   changes: readonly string[];
 }
 
-export interface DockerEngine extends ContainerEngine, EngineNetworks, EngineStatsReader {
+export interface DockerEngine extends ContainerEngine, EngineExec, EngineNetworks, EngineStatsReader {
   /** Makes an image of one layer from a tar archive of its file system. */
   importImage(archive: Readable, request: ImportRequest): Promise<void>;
   /** Ends the connections that are kept open. */
@@ -255,6 +257,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
       });
     },
 
+    ...dockerExec(connection, timeouts),
     ...dockerNetworks(connection, timeouts),
     ...dockerStats({ connection, timeouts, clock }),
 

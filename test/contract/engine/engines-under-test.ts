@@ -1,5 +1,6 @@
 /** The engines that keep the contract, each behind the same few handles. */
 import type { ContainerEngine } from '#agent/engine/container-engine.ts';
+import type { EngineExec } from '#agent/engine/engine-exec.ts';
 import { systemClock } from '#lib/clock.ts';
 import { seededRandom } from '#lib/random.ts';
 import { openDockerTestEngine } from '#test/support/docker-test-engine.ts';
@@ -7,7 +8,7 @@ import { FakeEngine } from '#test/support/fake-engine.ts';
 import { testImage } from '#test/support/test-images.ts';
 
 export interface EngineUnderTest {
-  engine: ContainerEngine;
+  engine: ContainerEngine & EngineExec;
   run: string;
   cleanUp(): Promise<void>;
   close(): Promise<void>;
