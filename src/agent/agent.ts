@@ -10,7 +10,10 @@ import { samePort, type HostPort } from '#model/resources.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { ContainerEngine } from './engine/container-engine.ts';
+import type { EngineExec } from './engine/engine-exec.ts';
+import { createExecSource } from './exec/exec-source.ts';
 import { agentHealth, type HealthDetail } from './health/agent-health.ts';
+import type { ContainerProcesses } from './host/processes.ts';
 import type { TaskCgroups } from './host/task-cgroups.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
 import type { TaskNetworkDriver } from './network/network-driver.ts';
@@ -25,6 +28,8 @@ import type { ContainerEndpoint } from './tasks/endpoint-variables.ts';
 
 export interface AgentOptions {
   engine: ContainerEngine;
+  /** Runs commands in the engine's containers. */
+  execEngine: EngineExec;
   images: Images;
   /** Absent where no task gets a network of its own. */
   /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
@@ -32,6 +37,8 @@ export interface AgentOptions {
   /** Absent where tasks are not limited as a whole. */
   taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
+  /** Absent where the engine's processes are not this machine's. */
+  processes?: ContainerProcesses;
   /** Stays the caller's: it is not closed with the agent. */
   journal: Journal;
   connect: Connector;
@@ -68,6 +75,8 @@ export interface Agent {
   health(): Hello['health'];
   /** False when there is no session that can take it now. */
   sendTelemetry(message: Telemetry): boolean;
+  /** Asks control in the name of a task; answers within a few seconds, whatever happens. */
+  protect: AgentSession['protect'];
   tasks(): AgentTask[];
 }
 
@@ -75,8 +84,6 @@ export function createAgent(options: AgentOptions): Agent {
   const { engine, images, journal, clock, ids, random, logger, config } = options;
   const supervisor = createSupervisor({
     engine,
-  /** Asks control in the name of a task; answers within a few seconds, whatever happens. */
-  protect: AgentSession['protect'];
     images,
     ...(options.taskNetwork === undefined ? {} : { taskNetwork: options.taskNetwork }),
     journal,
@@ -91,6 +98,15 @@ export function createAgent(options: AgentOptions): Agent {
     ...(options.usedPorts === undefined ? {} : { usedPorts: options.usedPorts }),
     ...(options.endpointOf === undefined ? {} : { endpointOf: options.endpointOf }),
   });
+  const execs = createExecSource({
+    engine,
+    execEngine: options.execEngine,
+    machineId: journal.identity().machineId,
+    task: supervisor.task,
+    ...(options.processes === undefined ? {} : { processes: options.processes }),
+    clock,
+    logger: logger.child({ part: 'exec' }),
+  });
   const session = createSession({
     connect: options.connect,
     state: journal,
@@ -99,6 +115,7 @@ export function createAgent(options: AgentOptions): Agent {
     host,
     health,
     logs: createEngineLogSource({ engine, task: supervisor.task }),
+    execs,
     // The supervisor hears of assignments from the journal itself.
     onAssigned: () => undefined,
     onRefused: options.refused,
@@ -125,18 +142,19 @@ export function createAgent(options: AgentOptions): Agent {
     start() {
       unsubscribe = journal.subscribe({ reportable: session.stateChanged });
       supervisor.start();
+      execs.open();
       session.start();
     },
     async stop() {
       unsubscribe?.();
       session.stop();
-      await supervisor.stop();
+      await Promise.all([execs.close(), supervisor.stop()]);
     },
     underWay: supervisor.underWay,
     session: () => session.state,
     health,
     sendTelemetry: session.sendTelemetry,
+    protect: session.protect,
     tasks: supervisor.tasks,
   };
 }
-    protect: session.protect,

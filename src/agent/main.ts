@@ -16,6 +16,7 @@ import { createImageStore } from './engine/image-store.ts';
 import { readGpuIds } from './host/gpus.ts';
 import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
+import { createContainerProcesses } from './host/processes.ts';
 import { createTaskCgroups } from './host/task-cgroups.ts';
 import { endpointSecretIn } from './metadata/endpoint-ids.ts';
 import { createLocalEndpoints, removeLocalEndpoints } from './metadata/local-endpoints.ts';
@@ -92,7 +93,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     routes: readHostRoutes,
     logger,
   });
-  const taskCgroups = createTaskCgroups({ engine, local: config.dockerHost.startsWith('unix:') });
+  const local = config.dockerHost.startsWith('unix:');
+  const taskCgroups = createTaskCgroups({ engine, local });
   const gpus = config.gpus ? { gpuIds: () => readGpuIds() } : {};
   const host = createHost({ engine, taskNetwork, taskCgroups, ...gpus, agentVersion, ...config });
   const watch = createWatch({
@@ -114,15 +116,17 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     version: agentVersion,
     availabilityZone: defaultAvailabilityZone,
     containerInstanceArn: () => journal.registration()?.containerInstanceArn,
+    protect: (wish) => agent.protect(wish),
     clock: systemClock,
     logger,
-    protect: (wish) => agent.protect(wish),
   });
   const agent = createAgent({
     engine,
+    execEngine: engine,
     images: withPauseImage(images, engine),
     taskNetwork,
     taskCgroups,
+    ...(local ? { processes: createContainerProcesses() } : {}),
     fileSystems: config.fileSystems,
     journal,
     connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),

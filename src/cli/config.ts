@@ -24,6 +24,8 @@ export interface CliEnvironment {
   /** Passed on to the daemons of a development cluster. */
   inherited: NodeJS.ProcessEnv;
   isColorAllowed: boolean;
+  /** The kind of this terminal, for commands that get one. */
+  term?: string;
 }
 
 export function readEnvironment(root: string): CliEnvironment {
@@ -33,11 +35,17 @@ export function readEnvironment(root: string): CliEnvironment {
     cluster: process.env['ECS_CLUSTER'] ?? 'default',
     inherited: process.env,
     isColorAllowed: process.env['NO_COLOR'] === undefined,
+    ...termOf(process.env['TERM']),
   };
 }
 
 const Credentials = z.object({ accessKeyId: z.string().min(1), secretAccessKey: z.string().min(1) });
 const DevCluster = z.object({ endpoint: z.url(), region: z.string().min(1) });
+
+/** A name that no terminal has is left out. */
+function termOf(term: string | undefined): { term?: string } {
+  return term !== undefined && /^[A-Za-z0-9._+-]{1,64}$/.test(term) ? { term } : {};
+}
 
 /** The endpoint named by the environment; without AWS_ENDPOINT_URL the development cluster's. */
 export function findEndpoint(environment: CliEnvironment): Endpoint {

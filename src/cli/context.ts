@@ -11,6 +11,8 @@ export interface CliContext {
   clock: Clock;
   output: OutputMode;
   cluster: string;
+  /** Of a command that has done its work; 0 unless it says otherwise. */
+  exitCode: number;
   /** Aborted by Ctrl-C: waiting ends, the work goes on. */
   signal: AbortSignal;
   endpoint(): Endpoint;
@@ -34,6 +36,7 @@ export function createContext(options: ContextOptions): CliContext {
     ...options,
     output: 'table',
     cluster: options.environment.cluster,
+    exitCode: 0,
     endpoint: () => (endpoint ??= findEndpoint(options.environment)),
     hasEndpoint: () => endpoint !== undefined,
     ecs() {

@@ -18,6 +18,7 @@ const adviceByCode: Readonly<Record<string, string>> = {
   UnrecognizedClientException: 'the access key is not known to this cluster; see `berth env`',
   InvalidSignatureException: 'the secret key is wrong, or the clocks differ by more than five minutes; see `berth env`',
   MissingAuthenticationTokenException: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; see `berth env`',
+  TargetNotConnectedException: 'see `berth instance list`: the agent of the task’s instance has to be connected',
   ResourceInUseException: 'see what uses it with `berth service list` and `berth task list`',
 };
 

@@ -21,7 +21,7 @@ export async function main(args: string[], root: string): Promise<number> {
   const program = buildProgram(context, packageJson.version);
   try {
     await program.parseAsync(args, { from: 'user' });
-    return 0;
+    return context.exitCode;
   } catch (error) {
     return report(context, error);
   } finally {

@@ -4,6 +4,7 @@ import { addClusterCommands } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDevCommands } from './commands/dev.ts';
 import { addEnvCommand } from './commands/env.ts';
+import { addExecCommand } from './commands/exec.ts';
 import { addInstanceCommands } from './commands/instance.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addTaskCommands } from './commands/task.ts';
@@ -34,6 +35,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   program.commandsGroup(dayToDay);
   addTaskCommands(program, context);
   addTaskLogsCommand(program, context);
+  addExecCommand(program, context);
   addServiceCommands(program, context);
   addTaskDefinitionCommands(program, context);
   addInstanceCommands(program, context);

@@ -58,7 +58,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       ...secrets.adminKey,
       principalArn: `arn:${realm.partition}:iam::${realm.accountId}:user/admin`,
     };
-    await ensureDefaultCluster({ store, realm, clock, ids, random }, admin.principalArn);
+    await ensureDefaultCluster({ store, realm, clock }, admin.principalArn);
 
     const { heartbeatIntervalMs } = config;
     const sessions = createSessions({ store, clock, ids, random, realm, logger, heartbeatIntervalMs });
@@ -77,6 +77,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       random,
       logger,
       logs: sessions,
+      execs: sessions.execs,
       findKey: keyFinder(admin, store),
       connectedAgents: () => sessions.connected(),
       utilisation: sessions.utilisation,

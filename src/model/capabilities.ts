@@ -17,6 +17,7 @@ export const capability = {
   efs: 'ecs.capability.efs',
   efsAuth: 'ecs.capability.efsAuth',
   environmentFilesS3: 'ecs.capability.env-files.s3',
+  executeCommand: 'ecs.capability.execute-command',
   executionRoleAwslogs: 'ecs.capability.execution-role-awslogs',
   executionRoleEcrPull: 'ecs.capability.execution-role-ecr-pull',
   fargate: 'berth.capability.fargate',

@@ -18,6 +18,14 @@ import type { ContainerDefinition, LogConfiguration, LogDriver, Secret } from '.
 import { fargateObstacles } from './fargate.ts';
 import { type Compatibility, parseTaskCpu, type TaskDefinitionBody, type Volume } from './task-definition.ts';
 
+/** What a task asks of its instance: what its definition requires, and what it was launched with. */
+export function attributesToRun(
+  { requiresAttributes }: { requiresAttributes: readonly Attribute[] },
+  { enableExecuteCommand }: { enableExecuteCommand: boolean },
+): readonly Attribute[] {
+  return enableExecuteCommand ? [...requiresAttributes, { name: capability.executeCommand }] : requiresAttributes;
+}
+
 /** `requiresAttributes` of a definition: each name once, in order. */
 export function requiredAttributes(body: TaskDefinitionBody): Attribute[] {
   const names = new Set(taskCapabilities(body));

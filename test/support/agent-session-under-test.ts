@@ -50,6 +50,7 @@ export function makeAgentSession(options: AgentSessionTestOptions = {}): AgentSe
         throw new Error('no logs here');
       },
     },
+    execs: { start: () => Promise.reject(new Error('no commands here')) },
     onAssigned: (taskArns) => void assigned.push([...taskArns]),
     clock,
     random: seededRandom(1),

@@ -79,6 +79,7 @@ export function createSimpleAgent({ clock, accept, random, mixUps = () => ({}) }
           throw new Error('no logs');
         },
       },
+      execs: { start: () => Promise.reject(new Error('no commands here')) },
       onAssigned: work,
       clock,
       random,

@@ -69,7 +69,7 @@ export class SimulatedControl {
     await sessions.start();
     const reconciler = createReconciler({ ...shared, config });
     await reconciler.start();
-    const dispatcher = createDispatcher(shared);
+    const dispatcher = createDispatcher({ ...shared, execs: sessions.execs });
     this.#running = { sessions, reconciler, dispatcher: this.#options.wrapDispatcher?.(dispatcher) ?? dispatcher };
     network.listen(process, sessions.accept);
   }
@@ -94,7 +94,7 @@ export class SimulatedControl {
     if (process === undefined || running === undefined) return { kind: 'refused' };
     const died = new Promise<CallOutcome>((resolve) => process.onKill(() => resolve({ kind: 'lost' })));
     const answered = running.dispatcher
-      .dispatch({ operation, body, principal: admin, requestId })
+      .dispatch({ operation, body, principal: admin, origin: 'http://control', requestId })
       .then((answer): CallOutcome => (process.alive ? { kind: 'answered', answer } : { kind: 'lost' }));
     return Promise.race([answered, died]);
   }

@@ -109,6 +109,7 @@ export class SimulatedHost {
     this.#process = process;
     this.#agent = createAgent({
       engine,
+      execEngine: this.engine,
       images: createImages({ engine, clock, random, behaviour: 'default' }),
       journal,
       connect: this.#options.connectorOf(process),

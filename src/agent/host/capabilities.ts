@@ -19,6 +19,7 @@ const ownCapabilities: readonly string[] = [
   capability.containerPortRange,
   capability.containerRestartPolicy,
   capability.disableNetworking,
+  capability.executeCommand,
   capability.increasedTaskCpuLimit,
   capability.pidIpcNamespaceSharing,
 ];

@@ -1,6 +1,6 @@
 /**
  * The agent's session with control, through all its reconnects. Phases, each owning its resources: waiting (a timer), connecting and greeting (an
- * attempt and a deadline), serving (heartbeat, outbox, questions, log streams), stopped. Nothing that happens here touches a container: losing the
+ * attempt and a deadline), serving (heartbeat, outbox, questions, log and exec streams), stopped. Nothing that happens here touches a container: losing the
  * session changes nothing on the host (S9). What follows an end is decided in reconnect.ts.
  */
 import { deadline, type Clock, type Timer } from '#lib/clock.ts';
@@ -20,11 +20,12 @@ import {
 } from '#protocol/session/messages.ts';
 import { maximumTelemetryBytes, type Telemetry } from '#protocol/session/telemetry.ts';
 import { ConnectError, type Connector } from './connector.ts';
+import { createExecStreams, type ExecSource } from './exec-streams.ts';
 import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
 import { createLogStreams, type LogSource } from './log-streams.ts';
 import { createOutbox } from './outbox.ts';
-import { nextTry } from './reconnect.ts';
 import { createProtectionRequests, type ProtectionResult, type ProtectionWish } from './protection-requests.ts';
+import { nextTry } from './reconnect.ts';
 import { respond, type ResponderContext } from './responders.ts';
 import type { SessionState } from './session-state.ts';
 import { createStopQuestions } from './stop-questions.ts';
@@ -45,6 +46,7 @@ export interface SessionOptions {
   /** Asked at each heartbeat. */
   health(): Hello['health'];
   readonly logs: LogSource;
+  readonly execs: ExecSource;
   /** These tasks are new or shall stop; all of it is saved. Must not throw. */
   onAssigned(taskArns: readonly string[]): void;
   /** No reconnect follows: somebody has to act, as the advice says. */
@@ -69,10 +71,10 @@ export interface AgentSession {
   stateChanged(): void;
   /** False, and nothing is sent, without a session or while its link is slow: figures must not crowd out what matters. */
   sendTelemetry(message: Telemetry): boolean;
-  readonly state: ConnectionState;
-}
   /** Asks control in the name of a task; answers within a few seconds, whatever becomes of the session. */
   protect(wish: ProtectionWish): Promise<ProtectionResult>;
+  readonly state: ConnectionState;
+}
 
 interface Serving {
   readonly context: ResponderContext;
@@ -110,9 +112,9 @@ type Phase =
 export function createSession(options: SessionOptions): AgentSession {
   const { state, clock, random } = options;
   const logger = options.logger.child({ part: 'session' });
+  const protections = createProtectionRequests(clock);
   let phase: Phase = { name: 'stopped', reason: 'not started' };
 
-  const protections = createProtectionRequests(clock);
   /** Lets go of everything the phase owns. Events of an attempt that is over are ignored: its signal is aborted. */
   function leave(): void {
     if (phase.name === 'waiting' || phase.name === 'greeting') phase.timer.cancel();
@@ -189,12 +191,13 @@ export function createSession(options: SessionOptions): AgentSession {
     phase = { name: 'serving', attempt, abort, link, since: clock.now(), containerInstanceArn, serving };
     logger.info({ containerInstanceArn, session: welcome.sessionId }, 'session opened');
     serving.context.outbox.wake();
+    protections.opened(send);
   }
 
-    protections.opened(send);
   function createServing(welcome: Welcome): Serving {
     const questions = createStopQuestions(clock, send);
     const logs = createLogStreams({ source: options.logs, clock, send });
+    const execs = createExecStreams({ source: options.execs, send });
     const outbox = createOutbox({ state, clock, logger, send, onFailure: fail });
     const heartbeat = startHeartbeat({
       clock,
@@ -206,11 +209,12 @@ export function createSession(options: SessionOptions): AgentSession {
       heartbeat,
       context: { state, outbox, questions, logs, protections, execs, logger, send, onAssigned: options.onAssigned },
       dispose() {
+        protections.closed();
         heartbeat.stop();
         outbox.dispose();
         questions.dispose();
-        protections.closed();
         logs.dispose();
+        execs.dispose();
       },
     };
   }
@@ -285,11 +289,11 @@ export function createSession(options: SessionOptions): AgentSession {
       send(message);
       return true;
     },
+    protect: protections.ask,
     get state() {
       return stateOf(phase);
     },
   };
-    protect: protections.ask,
 }
 
 function stateOf(phase: Phase): ConnectionState {

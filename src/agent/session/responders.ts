@@ -4,10 +4,11 @@
  */
 import type { Logger } from '#lib/logger.ts';
 import type { AgentMessage, ControlMessage } from '#protocol/session/messages.ts';
+import type { ExecStreams } from './exec-streams.ts';
 import type { LogStreams } from './log-streams.ts';
 import type { Outbox } from './outbox.ts';
-import type { SessionState } from './session-state.ts';
 import type { ProtectionRequests } from './protection-requests.ts';
+import type { SessionState } from './session-state.ts';
 import type { StopQuestions } from './stop-questions.ts';
 
 export interface ResponderContext {
@@ -15,9 +16,9 @@ export interface ResponderContext {
   readonly outbox: Outbox;
   readonly questions: StopQuestions;
   readonly logs: LogStreams;
-  readonly logger: Logger;
   readonly protections: ProtectionRequests;
   readonly execs: ExecStreams;
+  readonly logger: Logger;
   send(message: AgentMessage): void;
   /** These tasks are new or shall stop; all of it is saved. */
   onAssigned(taskArns: readonly string[]): void;
@@ -77,7 +78,6 @@ const responders: Responders = {
   logsOpen: (message, { logs }) => logs.open(message),
   logsCredit: (message, { logs }) => logs.credit(message),
   logsClose: (message, { logs }) => logs.close(message),
-};
 
   protectionAnswer: (message, { protections }) => protections.answered(message),
 
@@ -87,6 +87,7 @@ const responders: Responders = {
   execResize: (message, { execs }) => execs.resize(message),
   execCredit: (message, { execs }) => execs.credit(message),
   execClose: (message, { execs }) => execs.close(message),
+};
 
 export function respond<Type extends ControlMessage['type']>(
   message: Extract<ControlMessage, { type: Type }>,

@@ -22,6 +22,7 @@ interface WaitOptions {
 interface RolloutOptions extends WaitOptions {
   minimumHealthyPercent?: number;
   maximumPercent?: number;
+  enableExecuteCommand?: boolean;
 }
 
 interface UpdateOptions extends RolloutOptions {
@@ -39,7 +40,9 @@ function withWait(command: Command): Command {
 function withRollout(command: Command): Command {
   return withWait(command)
     .option('--minimum-healthy-percent <percent>', 'floor of healthy tasks during a rollout', parseCount)
-    .option('--maximum-percent <percent>', 'ceiling of tasks during a rollout', parseCount);
+    .option('--maximum-percent <percent>', 'ceiling of tasks during a rollout', parseCount)
+    .option('--enable-execute-command', 'allow `berth exec` in the tasks it starts from now on')
+    .option('--no-enable-execute-command', 'allow it no more');
 }
 
 export function addServiceCommands(program: Command, context: CliContext): void {
@@ -68,6 +71,10 @@ export function addServiceCommands(program: Command, context: CliContext): void 
     .argument('<name>')
     .option('--force', 'also when it still wants tasks')
     .action((name: string, options: WaitOptions & { force?: boolean }) => deleteService(context, name, options));
+}
+
+function execOf({ enableExecuteCommand }: RolloutOptions): { enableExecuteCommand?: boolean } {
+  return enableExecuteCommand === undefined ? {} : { enableExecuteCommand };
 }
 
 function rolloutOf(options: RolloutOptions): { deploymentConfiguration?: DeploymentConfiguration } {
@@ -107,6 +114,7 @@ async function createService(context: CliContext, serviceName: string, options: 
       serviceName,
       taskDefinition: options.taskDefinition,
       desiredCount: options.desiredCount,
+      ...execOf(options),
       ...rolloutOf(options),
     }),
   );
@@ -122,6 +130,7 @@ async function updateService(context: CliContext, service: string, options: Upda
       ...(options.taskDefinition === undefined ? {} : { taskDefinition: options.taskDefinition }),
       ...(options.desiredCount === undefined ? {} : { desiredCount: options.desiredCount }),
       ...(options.forceNewDeployment === undefined ? {} : { forceNewDeployment: options.forceNewDeployment }),
+      ...execOf(options),
       ...rolloutOf(options),
     }),
   );

@@ -1,4 +1,4 @@
-/** The streams a command writes to. The only place of the command line that touches standard output and error. */
+/** The streams a command writes to. Nothing else of the command line touches standard output and error, but exec/local-streams.ts for bytes. */
 import { styleText } from 'node:util';
 
 export type OutputMode = 'table' | 'json';

@@ -85,17 +85,19 @@ export const clusterHandlers: Handlers<
 
 /** Makes sure that the cluster which every request means that names none is there. */
 export async function ensureDefaultCluster(
-  context: Omit<HandlerContext, 'principal'>,
+  { store, realm, clock }: Pick<HandlerContext, 'store' | 'realm' | 'clock'>,
   principalArn: string,
 ): Promise<void> {
   const principal = { arn: principalArn, accessKeyId: '' };
-  const known = await context.store.read((tx) => tx.clusters.get(defaultClusterName));
-  if (known === undefined) await clusterHandlers.CreateCluster({ ...context, principal }, {});
+  await store.write(async (tx) => {
+    if ((await tx.clusters.get(defaultClusterName)) !== undefined) return;
+    await tx.clusters.put(await newCluster(tx, { realm, clock, principal }, {}));
+  });
 }
 
 async function newCluster(
   tx: StoreTransaction,
-  { realm, clock, principal }: HandlerContext,
+  { realm, clock, principal }: Pick<HandlerContext, 'realm' | 'clock' | 'principal'>,
   input: InputOf<'CreateCluster'>,
 ): Promise<Cluster> {
   const clusterName = input.clusterName ?? defaultClusterName;

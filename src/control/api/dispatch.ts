@@ -17,25 +17,28 @@ import {
 } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, type OperationName } from '#protocol/ecs/operations.ts';
 import { parseInput } from '#protocol/ecs/parse.ts';
+import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { Store } from '../store/store.ts';
 import { accountSettingHandlers } from './account-settings.ts';
 import { attributeHandlers } from './attributes.ts';
 import { clusterHandlers } from './clusters.ts';
 import { containerInstanceHandlers } from './container-instances.ts';
+import { executeCommandHandlers } from './execute-command.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { serviceHandlers } from './services.ts';
 import type { Principal } from './sigv4.ts';
 import { tagHandlers } from './tags.ts';
 import { taskDefinitionHandlers } from './task-definitions.ts';
+import { taskProtectionHandlers } from './task-protection.ts';
 import { taskHandlers } from './tasks.ts';
 
-import { taskProtectionHandlers } from './task-protection.ts';
 export interface DispatcherOptions {
   readonly store: Store;
   readonly realm: Realm;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;
+  readonly execs: Pick<ExecBroker, 'grant'>;
   readonly logger: Logger;
 }
 
@@ -44,6 +47,8 @@ export interface ApiRequest {
   /** The JSON of the body. */
   body: unknown;
   principal: Principal;
+  /** Where the caller reaches us, e.g. `http://127.0.0.1:4566`. */
+  origin: string;
   /** For the log, and for the message of an internal error. */
   requestId: string;
 }
@@ -62,18 +67,19 @@ const handlers: Handlers = {
   ...attributeHandlers,
   ...clusterHandlers,
   ...containerInstanceHandlers,
+  ...executeCommandHandlers,
   ...serviceHandlers,
   ...tagHandlers,
   ...taskDefinitionHandlers,
   ...taskHandlers,
+  ...taskProtectionHandlers,
 };
 
 export function createDispatcher({ logger, ...dependencies }: DispatcherOptions): Dispatcher {
   return {
-    async dispatch({ operation, body, principal, requestId }) {
+    async dispatch({ operation, body, principal, origin, requestId }) {
       try {
-  ...taskProtectionHandlers,
-        return { status: 200, body: await handle({ ...dependencies, principal }, operation, body) };
+        return { status: 200, body: await handle({ ...dependencies, principal, origin }, operation, body) };
       } catch (error) {
         return answerOf(error, { logger, operation, requestId });
       }

@@ -101,10 +101,6 @@ export function checkExpression(expression: string): void {
   }
 }
 
-export function refuseExecuteCommand(enable: boolean | undefined): void {
-  if (enable === true) throw unsupportedFeature('ECS Exec (enableExecuteCommand) is not supported yet.');
-}
-
 export function checkOverrides(definition: TaskDefinition, overrides: TaskOverride): void {
   const names = new Set(definition.body.containerDefinitions.map((container) => container.name));
   for (const { name = '' } of overrides.containerOverrides ?? []) {

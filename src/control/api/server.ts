@@ -14,6 +14,7 @@ import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
 import { EcsError, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
+import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
@@ -32,6 +33,7 @@ export interface ApiOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly logs: LogSource;
+  readonly execs: Pick<ExecBroker, 'grant'>;
   readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
   readonly connectedAgents: () => number;
   readonly utilisation: UtilisationSource;
@@ -124,7 +126,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
       const raw = Buffer.isBuffer(request.body) ? request.body : emptyBody;
       const principal = await authenticated(request, raw);
       if (operation === '') throw unknownOperation(String(request.headers['x-amz-target'] ?? ''));
-      return await dispatcher.dispatch({ operation, body: parsedJson(raw), principal, requestId });
+      const origin = originOf(request);
+      return await dispatcher.dispatch({ operation, body: parsedJson(raw), principal, origin, requestId });
     } catch (error) {
       return answerOf(error, { logger, operation, requestId });
     }
@@ -197,6 +200,12 @@ function send(reply: FastifyReply, { status, body }: { status: number; body: obj
     .code(status)
     .type(amazonJson)
     .send(Buffer.from(JSON.stringify(body)));
+}
+
+/** `Host` is signed; whether a proxy took the request in over TLS, only the proxy can say. */
+function originOf({ headers }: FastifyRequest): string {
+  const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  return `${scheme}://${headers.host ?? ''}`;
 }
 
 /** The operation's name out of `X-Amz-Target`; empty when the header is not one of ECS. */

@@ -6,7 +6,7 @@ import type { DeploymentConfiguration, SchedulingStrategy, Service } from '#mode
 import type { TaskDefinition } from '#model/task-definition.ts';
 import { invalidParameter, unsupportedFeature } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
-import { checkNetwork, checkPlacement, checkPlatform, refuseExecuteCommand } from './launch-checks.ts';
+import { checkNetwork, checkPlacement, checkPlatform } from './launch-checks.ts';
 
 type Settings = InputOf<'CreateService'> | InputOf<'UpdateService'>;
 
@@ -79,7 +79,6 @@ function refuseUnbuilt(input: Settings): void {
     ...unbuiltDeployments(input.deploymentConfiguration ?? {}),
   }).find(([, asked]) => asked);
   if (unbuilt !== undefined) throw unsupportedFeature(`Not supported yet: ${unbuilt[0]}.`);
-  refuseExecuteCommand(input.enableExecuteCommand);
 }
 
 function unbuiltDeployments(configuration: NonNullable<Settings['deploymentConfiguration']>): Record<string, boolean> {
@@ -122,6 +121,7 @@ export function withSettings(service: Service, input: Settings, definition: Task
     placementStrategy: input.placementStrategy ?? service.placementStrategy,
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
     ...(grace === undefined ? {} : { healthCheckGracePeriodSeconds: grace }),
+    enableExecuteCommand: input.enableExecuteCommand ?? service.enableExecuteCommand,
     enableECSManagedTags: input.enableECSManagedTags ?? service.enableECSManagedTags,
     propagateTags: input.propagateTags ?? service.propagateTags,
     kept: { ...service.kept, ...keptSettings(input) },

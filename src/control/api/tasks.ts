@@ -18,7 +18,6 @@ import {
   checkPlatform,
   chosenLaunchType,
   definitionToRun,
-  refuseExecuteCommand,
   withOverriddenNeeds,
 } from './launch-checks.ts';
 import {
@@ -128,12 +127,17 @@ type LaunchInput = InputOf<'RunTask'> | InputOf<'StartTask'>;
 
 /** What the two ways to start tasks have in common, checked. */
 function launchFields(input: LaunchInput, definition: TaskDefinition, clusterName: string) {
-  const { overrides = {}, networkConfiguration, startedBy, enableExecuteCommand, volumeConfigurations = [] } = input;
+  const {
+    overrides = {},
+    networkConfiguration,
+    startedBy,
+    enableExecuteCommand = false,
+    volumeConfigurations = [],
+  } = input;
   const group = input.group ?? `family:${definition.family}`;
   if (group.startsWith('service:')) throw invalidParameter('Invalid namespace for group.');
   checkNetwork(definition, networkConfiguration);
   checkOverrides(definition, overrides);
-  refuseExecuteCommand(enableExecuteCommand);
   if (volumeConfigurations.length > 0) throw unsupportedFeature('Volumes configured at launch are not supported yet.');
   return {
     definition: withOverriddenNeeds(definition, overrides),
@@ -142,7 +146,7 @@ function launchFields(input: LaunchInput, definition: TaskDefinition, clusterNam
     overrides,
     tags: taskTags(input, definition, clusterName),
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
-    enableExecuteCommand: false,
+    enableExecuteCommand,
   };
 }
 

@@ -13,6 +13,7 @@ import { attributeValue } from '#model/attributes.ts';
 import type { Failure, NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
 import type { TaskResources } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
+import { attributesToRun } from '#model/task-definition-requirements.ts';
 import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
 import { defaultEphemeralStorage } from '#model/fargate.ts';
 import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
@@ -111,7 +112,7 @@ export function placementRequest(request: LaunchRequest): PlacementRequest {
     ...(serviceName === undefined ? {} : { serviceName }),
     launchType: request.launchType,
     resources: taskResources(definition.body, overrides),
-    requiredAttributes: definition.requiresAttributes,
+    requiredAttributes: attributesToRun(definition, request),
     constraints: [...(definition.body.placementConstraints ?? []), ...request.placementConstraints],
     strategy: request.placementStrategy,
   };

@@ -3,6 +3,7 @@ import { arnId } from '#model/arn.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
+import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
 import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
@@ -115,7 +116,7 @@ async function readDaemonInstances(
               serviceName: service.serviceName,
               launchType: service.launchType,
               resources: taskResources(definition.body),
-              requiredAttributes: definition.requiresAttributes,
+              requiredAttributes: attributesToRun(definition, service),
               constraints: [...(definition.body.placementConstraints ?? []), ...service.placementConstraints],
               strategy: [],
             },

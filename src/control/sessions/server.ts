@@ -1,23 +1,21 @@
 /**
- * The door of the sessions on control's HTTP server: `GET /agent` upgrades to a WebSocket. Whoever has no valid join token, speaks another
- * subprotocol or knocks too often is answered in plain HTTP and never becomes a WebSocket. The only file of control that knows ws.
+ * The doors on control's HTTP server: upgrades to WebSockets for agents and for those who run a command. Whoever is behind no door, shows no valid
+ * token, speaks another subprotocol or knocks too often is answered in plain HTTP and never becomes a WebSocket.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
-import type { Link, LinkHandlers } from '#protocol/session/link.ts';
-import { maximumMessageBytes, subprotocol } from '#protocol/session/messages.ts';
+import { createAgentDoor } from './agent-door.ts';
+import type { Door, Refusal } from './door.ts';
+import { createExecDoor } from './exec-door.ts';
 import { createKnockLimit } from './knock-limit.ts';
 import type { Sessions } from './sessions.ts';
 
-export const agentPath = '/agent';
-
 export interface SessionServerOptions {
-  readonly sessions: Pick<Sessions, 'accept'>;
+  readonly sessions: Pick<Sessions, 'accept' | 'execs'>;
   /** The join token that every agent presents as its bearer token. */
   readonly agentToken: string;
   readonly clock: Clock;
@@ -35,29 +33,33 @@ const closingLimitMs = 1000;
 export function attachSessionServer(httpServer: Server, options: SessionServerOptions): SessionServer {
   const { sessions, clock } = options;
   const logger = options.logger.child({ part: 'session server' });
-  const tokenHash = sha256(options.agentToken);
+  const doors = [createAgentDoor(options), createExecDoor(sessions.execs)].map((door) => ({
+    ...door,
+    webSockets: new WebSocketServer({
+      noServer: true,
+      maxPayload: door.maximumBytes,
+      perMessageDeflate: false,
+      clientTracking: false,
+      handleProtocols: () => door.subprotocol,
+    }),
+  }));
   const knocks = createKnockLimit(clock);
   const open = new Set<WebSocket>();
   let onAllClosed: (() => void) | undefined;
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maximumMessageBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-    handleProtocols: () => subprotocol,
-  });
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const remote = request.socket.remoteAddress ?? 'unknown';
     const onSocketError = (error: Error): void => logger.debug({ error, remote }, 'a socket failed during its upgrade');
     socket.on('error', onSocketError);
-    const refusal = refusalOf(request, remote);
-    if (refusal !== undefined) {
-      logger.warn({ remote, status: refusal.status, reason: refusal.reason }, 'an upgrade was refused');
-      refuse(socket, refusal);
+    const [path = ''] = (request.url ?? '').split('?');
+    const door = doors.find(({ leadsTo }) => leadsTo(path));
+    const refusal = refusalOf(request, { remote, path, door });
+    if (refusal !== undefined || door === undefined) {
+      logger.warn({ remote, status: refusal?.status, reason: refusal?.reason }, 'an upgrade was refused');
+      refuse(socket, refusal ?? noDoor);
       return;
     }
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+    door.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', onSocketError);
       const where = `${remote}:${request.socket.remotePort ?? 0}`;
       open.add(webSocket);
@@ -65,32 +67,30 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
         open.delete(webSocket);
         if (open.size === 0) onAllClosed?.();
       });
-      connect(webSocket, (link) => sessions.accept(link, where), logger.child({ remote: where }));
+      door.connect(webSocket, path, { where, logger: logger.child({ remote: where }) });
     });
   }
 
-  function refusalOf(request: IncomingMessage, remote: string): Refusal | undefined {
-    const [path] = (request.url ?? '').split('?');
-    if (path !== agentPath) return { status: 404, reason: `only ${agentPath} upgrades` };
+  function refusalOf(
+    request: IncomingMessage,
+    { remote, path, door }: { remote: string; path: string; door: Door | undefined },
+  ): Refusal | undefined {
+    if (door === undefined) return noDoor;
     if (!knocks.admit(remote)) return { status: 429, reason: 'too many connections; wait a little' };
-    if (!isAuthorized(request.headers.authorization)) return { status: 401, reason: 'no valid join token' };
-    if (!offeredSubprotocols(request).includes(subprotocol)) {
-      return { status: 400, reason: `the subprotocol is ${subprotocol}` };
+    const refusal = door.refusalOf(request, path);
+    if (refusal !== undefined) return refusal;
+    if (!offeredSubprotocols(request).includes(door.subprotocol)) {
+      return { status: 400, reason: `the subprotocol is ${door.subprotocol}` };
     }
     return undefined;
-  }
-
-  /** Compares hashes, so that neither the time it takes nor the length tells anything about the token. */
-  function isAuthorized(header: string | undefined): boolean {
-    const [, token] = /^bearer +(\S+)$/i.exec(header ?? '') ?? [];
-    return timingSafeEqual(sha256(token ?? ''), tokenHash) && token !== undefined;
   }
 
   httpServer.on('upgrade', onUpgrade);
   return {
     async close() {
       httpServer.off('upgrade', onUpgrade);
-      webSockets.close();
+      for (const { webSockets } of doors) webSockets.close();
+      sessions.execs.stop();
       if (open.size === 0) return;
       for (const webSocket of open) webSocket.close(closeCodes.goingAway, 'control is going down');
       await new Promise<void>((resolve) => {
@@ -105,10 +105,7 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
   };
 }
 
-interface Refusal {
-  readonly status: 400 | 401 | 404 | 429;
-  readonly reason: string;
-}
+const noDoor: Refusal = { status: 404, reason: 'nothing upgrades here' };
 
 function refuse(socket: Duplex, { status, reason }: Refusal): void {
   const body = `${JSON.stringify({ message: reason })}\n`;
@@ -124,27 +121,4 @@ function refuse(socket: Duplex, { status, reason }: Refusal): void {
 
 function offeredSubprotocols(request: IncomingMessage): string[] {
   return (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-function connect(webSocket: WebSocket, accept: (link: Link) => LinkHandlers, logger: Logger): void {
-  const handlers = accept({
-    send(text) {
-      if (webSocket.readyState === webSocket.OPEN) webSocket.send(text);
-    },
-    get bufferedBytes() {
-      return webSocket.bufferedAmount;
-    },
-    close: (code, reason) => webSocket.close(code, reason),
-    terminate: () => webSocket.terminate(),
-  });
-  webSocket.on('message', (data, isBinary) => {
-    if (isBinary || !Buffer.isBuffer(data)) webSocket.close(closeCodes.invalidMessage, 'messages are text');
-    else handlers.message(data.toString());
-  });
-  webSocket.on('error', (error) => logger.warn({ error }, 'a WebSocket failed'));
-  webSocket.on('close', (code, reason) => handlers.closed(code, String(reason)));
 }

@@ -1,6 +1,6 @@
 /**
  * The serving phase of a session: everything between the welcome and the end, with all that this phase owns (the line of assignments, pending
- * acknowledgements, the heartbeat, log streams, work in the database). Two kinds of work run beside each other: the agent's reports, in the order in
+ * acknowledgements, the heartbeat, log streams, commands, work in the database). Two kinds of work run beside each other: the agent's reports, in the order in
  * which they came, and passes over the line of assignments, one at a time, which the registry's queue runs and repeats when they fail.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -23,10 +23,12 @@ import type { Store } from '../store/store.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { lineOfHello, planOutgoing, readLine, type AssignmentLine, type DefinitionReader } from './assignments.ts';
 import { writeConnectivity } from './connectivity.ts';
+import { ExecError } from './exec-grants.ts';
+import { createExecs, type ExecChannel, type ExecEvents, type ExecRequest } from './execs.ts';
 import { createLogStreams, LogsError, type LogStream } from './logs.ts';
+import { answerProtection } from './protection.ts';
 import { healthOf } from './registration.ts';
 import { writeStateChanges } from './state-changes.ts';
-import { answerProtection } from './protection.ts';
 import { answerStopQuestion } from './stop-query.ts';
 
 /** An agent that has not saved what it was sent by then is given up. */
@@ -58,6 +60,8 @@ export interface Serving {
   /** Sends what is new. Rejects when the database is out of reach; nothing was sent then, and the pass may be repeated. */
   pass(): Promise<void>;
   openLogs(request: Omit<LogsOpen, 'type' | 'streamId' | 'credit'>): LogStream;
+  /** Throws an ExecError when there are too many. */
+  openExec(request: ExecRequest, events: ExecEvents): ExecChannel;
   /** Resolves when no report is being written. */
   settled(): Promise<void>;
   dispose(): void;
@@ -77,6 +81,7 @@ export function startServing(options: ServingOptions): Serving {
     onSilence: () => options.giveUp('the agent is silent'),
   });
   const logs = createLogStreams(send);
+  const execs = createExecs(send);
   let line: AssignmentLine = lineOfHello(hello);
   /** Tasks the hello named and the complete set did not, with the number under which the agent got them. */
   let unlisted: ReadonlyMap<string, number> = new Map();
@@ -113,11 +118,6 @@ export function startServing(options: ServingOptions): Serving {
     if (!disposed) send(answer);
   }
 
-  async function writeHealth(): Promise<void> {
-    await store.write(async (tx) => {
-      const instance = await tx.containerInstances.get(containerInstanceArn);
-      if (instance === undefined) return;
-      const next = healthOf(health, instance.health, clock.now());
   async function answerTask(message: ProtectionRequest): Promise<void> {
     let outcome: ProtectionReply;
     try {
@@ -129,6 +129,11 @@ export function startServing(options: ServingOptions): Serving {
     if (!disposed) send({ type: 'protectionAnswer', requestId: message.requestId, outcome });
   }
 
+  async function writeHealth(): Promise<void> {
+    await store.write(async (tx) => {
+      const instance = await tx.containerInstances.get(containerInstanceArn);
+      if (instance === undefined) return;
+      const next = healthOf(health, instance.health, clock.now());
       await tx.containerInstances.put({ ...instance, health: next, version: instance.version + 1 });
     });
   }
@@ -225,26 +230,37 @@ export function startServing(options: ServingOptions): Serving {
         case 'logEntries':
           if (!logs.receive(message)) end(closeCodes.invalidMessage, 'logEntries: more than there was credit for');
           return;
-        case 'telemetry':
-          options.telemetry(message);
-          return;
-      }
-    },
         case 'protectionRequest':
           enqueueReport(() => answerTask(message));
           return;
+        case 'telemetry':
+          options.telemetry(message);
+          return;
+        case 'execStarted':
+        case 'execOutput':
+        case 'execCredit':
+        case 'execEnded':
+          if (!execs.receive(message))
+            end(closeCodes.invalidMessage, `${message.type}: more than there was credit for`);
+          return;
+      }
+    },
     async pass() {
       if (disposed) return;
       await answerQuestions();
       if (!disposed) await sendNews();
     },
     openLogs: (request) => logs.open(request),
+    openExec: (request, events) => execs.open(request, events),
     settled: () => reports,
     dispose() {
       disposed = true;
       heartbeat.stop();
       acknowledgements.dispose();
       logs.dispose(new LogsError('session-lost', 'the session with the agent ended'));
+      execs.dispose(
+        new ExecError('session-lost', 'the connection to the task’s agent was lost; the agent ends the command'),
+      );
     },
   };
 }

@@ -16,6 +16,7 @@ import { protocolVersion, type Hello, type LogEntry } from '#protocol/session/me
 import type { Store } from '../store/store.ts';
 import type { DefinitionReader } from './assignments.ts';
 import { startSilences, writeConnectivity } from './connectivity.ts';
+import { createExecBroker, type ExecBroker } from './exec-broker.ts';
 import { openTaskLogs } from './task-logs.ts';
 import type { LogsRequest } from './logs.ts';
 import { registerInstance, type RegistrationOutcome } from './registration.ts';
@@ -47,6 +48,8 @@ export interface Sessions {
   accept(link: Link, remote: string): LinkHandlers;
   /** The log entries of a container, live when `follow`. The first `next()` rejects with a LogsError when there are none to be had. */
   openLogs(request: LogsRequest): AsyncIterable<LogEntry>;
+  /** Commands in containers of connected agents. */
+  readonly execs: ExecBroker;
   /** What services and clusters use of what they reserved, as far as their agents are heard. */
   readonly utilisation: UtilisationSource;
   /** Sessions that are served. */
@@ -69,6 +72,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const current = new Map<string, Session>();
   const turns = createTurns();
   const telemetry = createTelemetryBoard({ store, clock, logger });
+  const execs = createExecBroker({ clock, ids, logger, current: (arn) => current.get(arn)?.serving });
   const readDefinition = cachingDefinitions(rememberedDefinitions);
   const queue = createWorkQueue({
     clock,
@@ -206,6 +210,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       stopping = true;
       unsubscribe?.();
       const reports = [...open].flatMap(({ serving }) => serving?.settled() ?? []);
+      execs.stop();
       for (const session of open) session.end(closeCodes.goingAway, 'control is going down');
       await Promise.all([...reports, telemetry.settled()]);
       await queue.idle();
@@ -213,6 +218,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     accept,
     openLogs: (request) => openTaskLogs({ store, current: (arn) => current.get(arn)?.serving, request }),
+    execs,
     utilisation: telemetry,
     connected: () => current.size,
     async idle() {

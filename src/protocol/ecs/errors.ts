@@ -175,6 +175,17 @@ export function resourceNotFound(): EcsError {
   return invalidParameter('The specified resource was not found.');
 }
 
+export function executeCommandNotEnabled(): EcsError {
+  return invalidParameter(
+    'The execute command failed because execute command was not enabled when the task was run or the execute command agent ' +
+      'isn’t running. Wait and try again or run a new task with execute command enabled and try again.',
+  );
+}
+
+export function targetNotConnected(message: string): EcsError {
+  return new EcsError('TargetNotConnectedException', message);
+}
+
 export function targetNotFound(message: string): EcsError {
   return new EcsError('TargetNotFoundException', message);
 }

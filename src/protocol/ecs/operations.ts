@@ -7,6 +7,7 @@ import * as accountSettings from './account-settings.ts';
 import * as attributes from './attributes.ts';
 import * as clusters from './clusters.ts';
 import * as containerInstances from './container-instances.ts';
+import { executeCommand } from './execute-command.ts';
 import * as services from './services.ts';
 import * as tags from './tags.ts';
 import * as taskDefinitions from './task-definitions.ts';
@@ -33,10 +34,10 @@ export const operations = {
   StopTask: tasks.stopTask,
   DescribeTasks: tasks.describeTasks,
   ListTasks: tasks.listTasks,
-  CreateService: services.createService,
   UpdateTaskProtection: tasks.updateTaskProtection,
   GetTaskProtection: tasks.getTaskProtection,
   ExecuteCommand: executeCommand,
+  CreateService: services.createService,
   UpdateService: services.updateService,
   DescribeServices: services.describeServices,
   ListServices: services.listServices,

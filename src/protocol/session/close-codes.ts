@@ -1,6 +1,8 @@
 /** Why a session ended, as WebSocket close codes (4000-4999 are private use, RFC 6455 7.4.2). `docs/session.md` explains each. */
 
 export const closeCodes = {
+  /** All is said: a command has ended. */
+  done: 1000,
   /** The daemon is going down in order; reconnect with back-off. */
   goingAway: 1001,
   /** The peer could not do its part (a full disk, a database out of reach); reconnect with back-off. */

@@ -290,35 +290,16 @@ export const ControlMessage = z.discriminatedUnion('type', [
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 
-export type Parsed<T> = { ok: true; message: T } | { ok: false; problem: string };
-
-/** Parses one incoming text. The problem names the message type and the field. */
-function parseWith<T>(schema: z.ZodType<T>, text: string): Parsed<T> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return { ok: false, problem: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
-  }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return { ok: true, message: parsed.data };
-  const issue = parsed.error.issues[0];
-  return {
-    ok: false,
-    problem: issue === undefined ? 'invalid' : `${issue.path.join('.') || 'message'}: ${issue.message}`,
-  };
-}
-
 export function parseAgentMessage(text: string): Parsed<AgentMessage> {
-  return parseWith(AgentMessage, text);
+  return parseText(AgentMessage, text);
 }
 
 export function parseControlMessage(text: string): Parsed<ControlMessage> {
-  return parseWith(ControlMessage, text);
+  return parseText(ControlMessage, text);
 }
 
 /** The versions offered by a text that is a hello of any version; undefined when it is none. */
 export function offeredVersions(text: string): number[] | undefined {
-  const parsed = parseWith(HelloVersions, text);
+  const parsed = parseText(HelloVersions, text);
   return parsed.ok ? parsed.message.protocolVersions : undefined;
 }

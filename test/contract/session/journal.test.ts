@@ -30,6 +30,7 @@ beforeEach(async () => {
         throw new Error('no logs');
       },
     },
+    execs: { start: () => Promise.reject(new Error('no commands here')) },
     onAssigned: () => undefined,
     clock,
     random: seededRandom(3),

@@ -9,7 +9,8 @@ import { createMemorySessionState } from '#test/support/memory-session-state.ts'
 import { createSession } from '#agent/session/connection.ts';
 import { ConnectError } from '#agent/session/connector.ts';
 import { createWebSocketConnector } from '#agent/session/websocket.ts';
-import { agentPath, attachSessionServer, type SessionServer } from '#control/sessions/server.ts';
+import { agentPath } from '#control/sessions/agent-door.ts';
+import { attachSessionServer, type SessionServer } from '#control/sessions/server.ts';
 import { createSessions, type Sessions } from '#control/sessions/sessions.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
@@ -173,6 +174,7 @@ describe('a real agent', () => {
           yield { stream: 'stdout', at: 1, text: 'über die Leitung' };
         },
       },
+      execs: { start: () => Promise.reject(new Error('no commands here')) },
       onAssigned: () => undefined,
       clock: systemClock,
       random: systemRandom,

@@ -1,6 +1,7 @@
 /** The ECS API over an in-memory store that has the cluster `default`, without HTTP: what each test of a resource talks to. */
 import { ensureDefaultCluster } from '#control/api/clusters.ts';
 import { createDispatcher } from '#control/api/dispatch.ts';
+import type { ExecBroker } from '#control/sessions/exec-broker.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
 import { seededIds } from '#lib/ids.ts';
@@ -12,6 +13,9 @@ import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
 import { aContainerInstance, type ContainerInstanceOverrides } from '#test/support/builders/a-container-instance.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
+
+/** Where its callers reach it. */
+export const origin = 'http://control.test:4566';
 
 export const caller = { arn: 'arn:aws:iam::000000000000:user/admin', accessKeyId: 'AKIATEST' };
 
@@ -42,17 +46,23 @@ export interface ApiWorld {
   definition(family?: string, body?: object): Promise<string>;
 }
 
-export async function apiWorld(options: { logger?: Logger } = {}): Promise<ApiWorld> {
+export async function apiWorld(
+  options: { logger?: Logger; execs?: Pick<ExecBroker, 'grant'> } = {},
+): Promise<ApiWorld> {
   const clock = new ManualClock();
   const random = seededRandom(7);
   const ids = seededIds(random);
   const store = await createSqliteStore({ path: ':memory:' });
   const dependencies = { store, realm: defaultRealm, clock, ids, random };
   await ensureDefaultCluster(dependencies, caller.arn);
-  const dispatcher = createDispatcher({ ...dependencies, logger: options.logger ?? silentLogger });
+  const dispatcher = createDispatcher({
+    ...dependencies,
+    execs: options.execs ?? { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
+    logger: options.logger ?? silentLogger,
+  });
 
   async function ask(operation: string, body: object = {}): Promise<Answer> {
-    const answer = await dispatcher.dispatch({ operation, body, principal: caller, requestId: 'request-1' });
+    const answer = await dispatcher.dispatch({ operation, body, principal: caller, origin, requestId: 'request-1' });
     return { status: answer.status, body: JSON.parse(JSON.stringify(answer.body)) };
   }
 

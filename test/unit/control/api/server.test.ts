@@ -55,6 +55,7 @@ async function aServer(
     ...dependencies,
     logger: createLogger({ name: 'test', stream: { write: (line) => void lines.push(line) } }),
     logs: options.logs ?? { openLogs: noLogs },
+    execs: { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
     findKey: async (accessKeyId) => (accessKeyId === key.accessKeyId ? key : undefined),
     connectedAgents: () => 3,
     utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
@@ -158,10 +159,10 @@ describe('refused over HTTP', () => {
     ],
     [
       'an operation that is not built',
-      { target: 'ExecuteCommand' },
+      { target: 'CreateTaskSet' },
       400,
       'UnsupportedFeatureException',
-      'The operation ExecuteCommand is not supported yet.',
+      'The operation CreateTaskSet is not supported yet.',
     ],
     [
       'an agent’s operation',

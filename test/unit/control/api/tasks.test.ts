@@ -168,7 +168,6 @@ describe('RunTask', () => {
       'InvalidParameterException',
       'binpack',
     ],
-    ['ECS Exec', { enableExecuteCommand: true }, 'UnsupportedFeatureException', 'ECS Exec'],
     [
       'capacity providers',
       { capacityProviderStrategy: [{ capacityProvider: 'x', weight: 1 }] },
