@@ -62,6 +62,12 @@ describe.each(commands)('%s ecs', (command) => {
     await aws('wait', 'services-stable', '--services', named('cli'));
     const { taskArns } = await aws('list-tasks', '--service-name', named('cli'));
     expect(taskArns).toHaveLength(2);
+    const [task = ''] = Array.isArray(taskArns) ? taskArns.map(String) : [];
+    const inCluster = ['--cluster', 'default', '--tasks', task];
+    const { protectedTasks } = await aws('update-task-protection', ...inCluster, '--protection-enabled');
+    expect(protectedTasks).toMatchObject([{ taskArn: task, protectionEnabled: true }]);
+    expect(await aws('get-task-protection', ...inCluster)).toEqual({ protectedTasks, failures: [] });
+    await aws('update-task-protection', ...inCluster, '--no-protection-enabled');
     await aws('update-service', '--service', named('cli'), '--desired-count', '0');
     const { service } = await aws('delete-service', '--service', named('cli'));
     expect(service).toMatchObject({ status: 'DRAINING' });

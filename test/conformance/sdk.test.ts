@@ -11,9 +11,11 @@ import {
   DescribeServicesCommand,
   DescribeTasksCommand,
   ECSClient,
+  GetTaskProtectionCommand,
   InvalidParameterException,
   ListClustersCommand,
   ListContainerInstancesCommand,
+  ListTasksCommand,
   paginateListTaskDefinitions,
   paginateListTasks,
   RegisterTaskDefinitionCommand,
@@ -22,6 +24,7 @@ import {
   ServiceNotFoundException,
   StopTaskCommand,
   UpdateServiceCommand,
+  UpdateTaskProtectionCommand,
   waitUntilServicesInactive,
   waitUntilServicesStable,
   waitUntilTasksRunning,
@@ -109,6 +112,28 @@ describe('a service', () => {
     expect(described.services?.[0]?.events?.[0]?.createdAt).toBeInstanceOf(Date);
     await client.send(new DeleteServiceCommand({ service, force: true }));
     await waitUntilServicesInactive(patiently(), { services: [service] });
+  });
+});
+
+describe('task protection', () => {
+  test('holds up a scale-in until it is taken back', async () => {
+    const service = 'protected';
+    const cluster = 'default';
+    const taskDefinition = await register(service);
+    await client.send(new CreateServiceCommand({ serviceName: service, taskDefinition, desiredCount: 1 }));
+    await waitUntilServicesStable(patiently(), { services: [service] });
+    const { taskArns: tasks = [] } = await client.send(new ListTasksCommand({ serviceName: service }));
+    const enable = { cluster, tasks: [...tasks, 'nothing'], protectionEnabled: true, expiresInMinutes: 10 };
+    const { protectedTasks, failures } = await client.send(new UpdateTaskProtectionCommand(enable));
+    expect(protectedTasks).toEqual([{ taskArn: tasks[0], protectionEnabled: true, expirationDate: expect.any(Date) }]);
+    expect(failures).toMatchObject([{ reason: 'MISSING' }]);
+    await client.send(new UpdateServiceCommand({ service, desiredCount: 0 }));
+    expect(await client.send(new GetTaskProtectionCommand({ cluster, tasks }))).toMatchObject({ protectedTasks });
+    const { services } = await client.send(new DescribeServicesCommand({ services: [service] }));
+    expect(services).toMatchObject([{ desiredCount: 0, runningCount: 1 }]);
+    await client.send(new UpdateTaskProtectionCommand({ cluster, tasks, protectionEnabled: false }));
+    await waitUntilTasksStopped(patiently(), { tasks });
+    await client.send(new DeleteServiceCommand({ service }));
   });
 });
 

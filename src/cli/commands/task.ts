@@ -1,4 +1,4 @@
-/** `berth run` and `berth task list | show | stop`. */
+/** `berth run` and `berth task list | show | stop | protect | unprotect`. */
 import { stripVTControlCharacters } from 'node:util';
 import { RunTaskCommand, StopTaskCommand, type Failure, type Task } from '@aws-sdk/client-ecs';
 import type { Command } from 'commander';
@@ -11,11 +11,13 @@ import { parsePositive } from '../options.ts';
 import { age, renderFields, renderTable } from '../output/table.ts';
 import { signedGet } from '../signed-get.ts';
 import { waitForTasks } from '../wait.ts';
+import { addTaskProtectionCommands, findProtections } from './task-protection.ts';
 
 interface RunOptions {
   count: number;
   group?: string;
   startedBy?: string;
+  enableExecuteCommand?: boolean;
   wait?: boolean;
   timeout: number;
 }
@@ -28,6 +30,7 @@ export function addTaskCommands(program: Command, context: CliContext): void {
     .option('--count <number>', 'how many, at most 10', parsePositive, 1)
     .option('--group <name>', 'task group')
     .option('--started-by <text>', 'who started it')
+    .option('--enable-execute-command', 'allow `berth exec` in it')
     .option('--wait', 'wait until they run')
     .option('--timeout <seconds>', 'how long to wait', parsePositive, 300)
     .action((definition: string, options: RunOptions) => runTasks(context, definition, options));
@@ -55,6 +58,7 @@ export function addTaskCommands(program: Command, context: CliContext): void {
     .action((id: string, options: { reason?: string; wait?: boolean; timeout: number }) =>
       stopTask(context, id, options),
     );
+  addTaskProtectionCommands(task, context);
 }
 
 function refusals(failures: readonly Failure[]): string {
@@ -74,6 +78,7 @@ async function runTasks(context: CliContext, taskDefinition: string, options: Ru
       count: options.count,
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.startedBy === undefined ? {} : { startedBy: options.startedBy }),
+      ...(options.enableExecuteCommand === undefined ? {} : { enableExecuteCommand: options.enableExecuteCommand }),
     }),
   );
   const failures = answer.failures ?? [];
@@ -104,6 +109,11 @@ async function showTasks(
     ...(options.family === undefined ? {} : { family: options.family }),
   });
   const now = context.clock.now();
+  const protections = await findProtections(context, rows);
+  const left = ({ taskArn = '' }: Task): string | undefined => {
+    const until = protections.get(taskArn);
+    return until === undefined ? undefined : age(now, until.getTime());
+  };
   printList(context, {
     rows,
     empty: options.stopped === true ? 'no stopped tasks' : 'no tasks; see `berth task list --stopped` for ended ones',
@@ -115,6 +125,7 @@ async function showTasks(
       { title: 'HEALTH', value: (row) => row.healthStatus },
       { title: 'INSTANCE', value: (row) => shortId(row.containerInstanceArn)?.slice(0, 12) },
       { title: 'PORTS', value: portsOf },
+      ...(protections.size > 0 ? [{ title: 'PROTECTED', value: left }] : []),
       { title: 'AGE', value: (row) => age(row.createdAt, now) },
       { title: 'REASON', value: reasonOf },
     ],
@@ -124,9 +135,14 @@ async function showTasks(
 async function showTask(context: CliContext, id: string): Promise<void> {
   const task = await findTask(context, id);
   const outputs = task.lastStatus === 'STOPPED' ? await lastOutputs(context, task) : [];
-  const shown = { ...task, ...(outputs.length > 0 && { lastOutput: outputs }) };
+  const protectedUntil = (await findProtections(context, [task])).get(task.taskArn ?? '');
+  const shown = {
+    ...task,
+    ...(outputs.length > 0 && { lastOutput: outputs }),
+    ...(protectedUntil && { protectedUntil }),
+  };
   printOne(context, shown, () =>
-    [describeTask(task, context.clock.now()), ...outputs.map(describeOutput)].join('\n\n'),
+    [describeTask(task, protectedUntil, context.clock.now()), ...outputs.map(describeOutput)].join('\n\n'),
   );
 }
 
@@ -146,7 +162,7 @@ function describeOutput({ name, lines }: ContainerOutput): string {
   return [`last output of ${name}:`, ...lines.map((line) => `  ${stripVTControlCharacters(line)}`)].join('\n');
 }
 
-function describeTask(task: Task, now: number): string {
+function describeTask(task: Task, protectedUntil: Date | undefined, now: number): string {
   const head = renderFields([
     ['id', shortId(task.taskArn)],
     ['definition', definitionName(task.taskDefinitionArn)],
@@ -158,6 +174,7 @@ function describeTask(task: Task, now: number): string {
     ],
     ['health', task.healthStatus],
     ['instance', shortId(task.containerInstanceArn)],
+    ['protected', protectedUntil === undefined ? undefined : `for ${age(now, Number(protectedUntil))}`],
     ['created', task.createdAt === undefined ? undefined : `${age(task.createdAt, now)} ago`],
     ['started', task.startedAt === undefined ? undefined : `${age(task.startedAt, now)} ago`],
     ['stopped', task.stoppedAt === undefined ? undefined : `${age(task.stoppedAt, now)} ago`],
