@@ -12,7 +12,8 @@ Usage: ./install.sh WHAT
 
   --libraries           what the program's Node.js needs of the system: libatomic (Debian, Ubuntu)
   --engine              a Docker Engine, from the distribution's packages (Debian, Ubuntu)
-  --test-dependencies   the programs that the tests run: postgresql, awscli, busybox-static (Debian, Ubuntu)
+  --test-dependencies   the programs that the tests run: postgresql, awscli, busybox-static, debootstrap (Debian, Ubuntu)
+  --vm-dependencies     the programs that `npm run test:vm` runs: debootstrap, busybox-static, qemu, an ssh client (Debian, Ubuntu)
   --control             the control service, from this clone, as the systemd service berth-control
   --agent [--control-url URL] [--token-file FILE]
                         the agent, from this clone, as the systemd service berth-agent. URL is the control service's
@@ -104,6 +105,7 @@ install_test_dependencies() {
   has_postgresql || missing="$missing postgresql"
   command -v aws >/dev/null || missing="$missing awscli"
   has_static_busybox || missing="$missing busybox-static"
+  has_debootstrap || missing="$missing debootstrap debian-archive-keyring"
   [ -n "$missing" ] || return 0
   # shellcheck disable=SC2086 # a list of words
   need_packages "The tests need programs that are missing" $missing
@@ -119,6 +121,27 @@ install_test_dependencies() {
   esac
   # shellcheck disable=SC2086
   apt_install $missing
+}
+
+install_vm_dependencies() {
+  missing=
+  has_static_busybox || missing="$missing busybox-static"
+  has_debootstrap || missing="$missing debootstrap debian-archive-keyring"
+  command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
+  command -v qemu-img >/dev/null || missing="$missing qemu-utils"
+  command -v ssh >/dev/null || missing="$missing openssh-client"
+  command -v ip >/dev/null || missing="$missing iproute2"
+  [ -n "$missing" ] || return 0
+  # shellcheck disable=SC2086 # a list of words
+  need_packages 'The tests on a virtual machine need programs that are missing' $missing
+  apt_update
+  # shellcheck disable=SC2086
+  apt_install $missing
+}
+
+# Debian trees are checked by Debian's keys, which other distributions bring apart.
+has_debootstrap() {
+  command -v debootstrap >/dev/null && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]
 }
 
 has_postgresql() {
@@ -285,6 +308,7 @@ case $what in
   --libraries) install_libraries ;;
   --engine) install_engine ;;
   --test-dependencies) install_test_dependencies ;;
+  --vm-dependencies) install_vm_dependencies ;;
   --control) install_control ;;
   --agent) install_agent "$control_url" "$token_file" ;;
   --uninstall) uninstall ;;

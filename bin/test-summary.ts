@@ -1,6 +1,6 @@
 /**
- * Prints `N passed, N failed` for a result file of vitest's JSON reporter. A file that could not even be loaded counts as
- * one failure. Exits 1 when something failed or nothing ran.
+ * Prints `N passed, N failed` for result files of vitest's JSON reporter together. A test file that could not even be loaded counts as
+ * one failure, and so does a run without results. Exits 1 when something failed or nothing ran.
  */
 import { readFileSync } from 'node:fs';
 
@@ -11,15 +11,20 @@ interface Report {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
-const text = readFileSync(process.argv[2] ?? '', 'utf8');
-if (text === '') {
-  process.stdout.write('0 passed, 1 failed\n');
-  process.exit(1);
+let passed = 0;
+let failed = 0;
+for (const file of process.argv.slice(2)) {
+  const text = readFileSync(file, 'utf8');
+  if (text === '') {
+    failed += 1;
+    continue;
+  }
+  const report: Report = JSON.parse(text);
+  const unloaded = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.length,
+  );
+  passed += report.numPassedTests;
+  failed += report.numFailedTests + unloaded.length;
 }
-const report: Report = JSON.parse(text);
-const unloaded = report.testResults.filter(
-  ({ status, assertionResults }) => status === 'failed' && !assertionResults.length,
-);
-const failed = report.numFailedTests + unloaded.length;
-process.stdout.write(`${report.numPassedTests} passed, ${failed} failed\n`);
-process.exit(failed > 0 || report.numPassedTests === 0 ? 1 : 0);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
