@@ -1,7 +1,21 @@
-/** The test projects. `npm run check` runs architecture and unit, `npm test` runs all; the bench is a program of its own. */
+/**
+ * The test projects. `npm run check` runs architecture and unit, `npm test` runs all but those on a virtual machine, which are there only when
+ * `npm run test:vm` has booted one; the bench is a program of its own.
+ */
 import { defineConfig } from 'vitest/config';
 
 const minute = 60_000;
+
+/** Software emulation takes ten to twenty times as long. */
+const onVirtualMachine = {
+  test: {
+    name: 'vm',
+    include: ['test/vm/**/*.test.ts'],
+    testTimeout: 10 * minute,
+    hookTimeout: 10 * minute,
+    fileParallelism: false,
+  },
+};
 
 export default defineConfig({
   test: {
@@ -30,6 +44,7 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      ...(process.env['BERTH_TEST_VM'] === undefined ? [] : [onVirtualMachine]),
     ],
   },
 });

@@ -1,6 +1,11 @@
-/** Runs vitest inside a network namespace. A signal to end us ends the tests first, so that whoever called can take down what they ran on. */
+/**
+ * Runs vitest inside a network namespace, with a folder of its own for temporary files. A signal to end us ends the tests first, so that whoever called can
+ * take down what they ran on.
+ */
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -10,11 +15,12 @@ export async function runTestsIn(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'berth-tests-'));
   const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...args];
   // Not `ip netns exec`: it mounts a /sys without control groups.
   const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...vitest], {
     cwd: root,
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, TMPDIR: folder },
     stdio: 'inherit',
   });
   const end = (): void => void child.kill('SIGTERM');
@@ -25,5 +31,6 @@ export async function runTestsIn(
     });
   } finally {
     process.off('SIGINT', end).off('SIGTERM', end);
+    await rm(folder, { recursive: true });
   }
 }

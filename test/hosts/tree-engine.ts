@@ -2,15 +2,14 @@
  * The Docker Engine of a file tree, in a network namespace and with folders of its own, beside the machine's. Tests meet it at its socket, from inside its
  * namespace. Needs root. Invariant: when it is disposed of, no process, mount, namespace or file of it is left.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { deadline, systemClock } from '#lib/clock.ts';
+import { createNamespace } from './network-namespace.ts';
 
-const execute = promisify(execFile);
 const inTree = join(import.meta.dirname, 'in-tree.sh');
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 60_000;
@@ -26,9 +25,7 @@ export async function startTreeEngine(name: string, tree: string): Promise<TreeE
   const namespace = `berth-${name}-${process.pid}`;
   const folder = await mkdtemp(join(tmpdir(), `${namespace}-`));
   own.defer(() => rm(folder, { recursive: true }));
-  await execute('ip', ['netns', 'add', namespace]);
-  own.defer(async () => void (await execute('ip', ['netns', 'del', namespace])));
-  await execute('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
+  own.use(await createNamespace(namespace));
 
   const socket = join(folder, 'docker.sock');
   const log = await open(join(folder, 'dockerd.log'), 'a');

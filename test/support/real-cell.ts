@@ -30,17 +30,21 @@ export interface OwnedContainer {
   containerName: string;
 }
 
-export interface RealCell extends Cell {
+/** What tests ask of control, and tell it. */
+export interface CellReading {
+  register(family: string, container: Partial<ContainerDefinition>): Promise<string>;
+  tasks(filter: Omit<ListTasksCommandInput, 'cluster'>): Promise<Task[]>;
+  task(arn: string): Promise<Task>;
+  service(name: string): Promise<Service>;
+}
+
+export interface RealCell extends Cell, CellReading {
   readonly folder: string;
   readonly engine: DockerEngine;
   control: Daemon;
   agent: Daemon;
   /** Containers of this cell's tasks, running or not. */
   containers(): Promise<OwnedContainer[]>;
-  register(family: string, container: Partial<ContainerDefinition>): Promise<string>;
-  tasks(filter: Omit<ListTasksCommandInput, 'cluster'>): Promise<Task[]>;
-  task(arn: string): Promise<Task>;
-  service(name: string): Promise<Service>;
   close(): Promise<void>;
 }
 
@@ -92,7 +96,8 @@ export async function openRealCell(
     engine,
     control,
     agent,
-    ...reading(cell, engine, folder),
+    ...readingOf(cell),
+    containers: () => containersOf(engine, folder),
     close: () => close(real),
   };
   await eventually('the agent to register', async () => {
@@ -104,23 +109,20 @@ export async function openRealCell(
   return real;
 }
 
-function reading(cell: Cell, engine: DockerEngine, folder: string) {
-  async function machineId(): Promise<string> {
-    const log = await readFile(join(folder, 'agent.log'), 'utf8');
-    const found = /"machineId":"([^"]+)"/u.exec(log)?.[1];
-    if (found === undefined) throw new Error(`no machineId in ${folder}/agent.log`);
-    return found;
-  }
+async function containersOf(engine: DockerEngine, folder: string): Promise<OwnedContainer[]> {
+  const log = await readFile(join(folder, 'agent.log'), 'utf8');
+  const machineId = /"machineId":"([^"]+)"/u.exec(log)?.[1];
+  if (machineId === undefined) throw new Error(`no machineId in ${folder}/agent.log`);
+  const list = await engine.list({ 'berth.machine-id': machineId });
+  return list.map(({ id, labels }) => ({
+    id,
+    taskArn: labels['com.amazonaws.ecs.task-arn'] ?? '',
+    containerName: labels['com.amazonaws.ecs.container-name'] ?? '',
+  }));
+}
 
+export function readingOf(cell: Pick<Cell, 'ecs'>): CellReading {
   return {
-    async containers(): Promise<OwnedContainer[]> {
-      const list = await engine.list({ 'berth.machine-id': await machineId() });
-      return list.map(({ id, labels }) => ({
-        id,
-        taskArn: labels['com.amazonaws.ecs.task-arn'] ?? '',
-        containerName: labels['com.amazonaws.ecs.container-name'] ?? '',
-      }));
-    },
     async register(family: string, container: Partial<ContainerDefinition>): Promise<string> {
       const definition = {
         name: 'main',

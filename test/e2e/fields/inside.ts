@@ -26,6 +26,12 @@ export interface Ended {
 
 export type Definition = Omit<RegisterTaskDefinitionCommandInput, 'family'>;
 
+/** What this needs of a cell, on this machine or another. */
+export type InsideCell = Pick<RealCell, 'ecs' | 'engine' | 'task'> & {
+  /** How long a task may take to get somewhere. */
+  readonly waitMs?: number;
+};
+
 const marker = '@@ ';
 
 /** A command that answers each question by running its shell line, and ends with the last one's exit code. */
@@ -40,7 +46,7 @@ export function container(name: string, changes: Partial<ContainerDefinition> = 
 
 /** Runs it until it is in this status. */
 export async function runUntil(
-  cell: RealCell,
+  cell: InsideCell,
   lastStatus: 'RUNNING' | 'STOPPED',
   definition: Definition,
   overrides?: TaskOverride,
@@ -57,15 +63,16 @@ export async function runUntil(
   return until(cell, task?.taskArn ?? '', (seen) => seen.lastStatus === lastStatus || seen.lastStatus === 'STOPPED');
 }
 
-export function until(cell: RealCell, taskArn: string, wanted: (task: Task) => boolean): Promise<Task> {
-  return eventually('the task', async () => {
+export function until(cell: InsideCell, taskArn: string, wanted: (task: Task) => boolean): Promise<Task> {
+  async function look(): Promise<Task | false> {
     const seen = await cell.task(taskArn);
     return wanted(seen) && seen;
-  });
+  }
+  return eventually('the task', look, cell.waitMs);
 }
 
 /** Runs it to its end and reads what its containers said. */
-export async function runToEnd(cell: RealCell, definition: Definition, overrides?: TaskOverride): Promise<Ended> {
+export async function runToEnd(cell: InsideCell, definition: Definition, overrides?: TaskOverride): Promise<Ended> {
   const task = await runUntil(cell, 'STOPPED', definition, overrides);
   const said: Ended['said'] = {};
   const exitCodes: Ended['exitCodes'] = {};
@@ -76,7 +83,7 @@ export async function runToEnd(cell: RealCell, definition: Definition, overrides
   return { task, said, exitCodes };
 }
 
-export async function answersOf(cell: RealCell, runtimeId: string): Promise<Answers> {
+export async function answersOf(cell: InsideCell, runtimeId: string): Promise<Answers> {
   const logs = cell.engine.logs(runtimeId, { follow: false, signal: AbortSignal.timeout(10_000) });
   const answers: Answers = {};
   let question: string | undefined;

@@ -1,0 +1,98 @@
+/** What containers use by the files of cgroup v2, and a machine whose memory is short by the kernel's own count (PSI). */
+import { DescribeContainerInstancesCommand, StopTaskCommand } from '@aws-sdk/client-ecs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '#test/support/real-cell.ts';
+import { programs } from '#test/support/container-programs.ts';
+import { container, runUntil } from '../e2e/fields/inside.ts';
+import { openVmCell, type VmCell } from './vm-cell.ts';
+
+const mebibyte = 2 ** 20;
+let cell: VmCell;
+beforeAll(async () => {
+  cell = await openVmCell({ agent: { BERTH_MAXIMUM_MEMORY_STALL: '2', BERTH_STATS_INTERVAL: '2' } });
+});
+afterAll(() => cell.close());
+
+/** Values of the series of one container by their names. */
+async function figuresOf(name: string): Promise<Map<string, number>> {
+  const text = await (await fetch(cell.metrics)).text();
+  const lines = text.split('\n').filter((line) => line.includes(`container="${name}"`));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf('{')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
+}
+
+describe('a container that uses known amounts', () => {
+  it('is told as the kernel counts it', async () => {
+    const work =
+      'dd if=/dev/zero of=/dev/shm/held bs=1M count=32 2>/dev/null; dd if=/dev/zero of=/file bs=1M count=4 conv=fsync 2>/dev/null';
+    const task = await runUntil(cell, 'RUNNING', {
+      containerDefinitions: [
+        container('load', {
+          memory: 96,
+          command: ['sh', '-c', `${work}; (while :; do :; done) & ${programs.serves.command[2]}`],
+        }),
+      ],
+    });
+    const id = task.containers?.[0]?.runtimeId;
+    const pid = await cell.machine.run(`docker inspect -f '{{.State.Pid}}' ${id}`);
+    const folder = `/sys/fs/cgroup${(await cell.machine.read(`/proc/${pid}/cgroup`)).slice('0::'.length)}`;
+    const before = await eventually(
+      'figures',
+      async () => {
+        const figures = await figuresOf('load');
+        const isThere = (figures.get('berth_container_memory_working_set_bytes') ?? 0) > 32 * mebibyte;
+        return isThere && (figures.get('berth_container_block_write_bytes_total') ?? 0) > 0 && figures;
+      },
+      cell.waitMs,
+    );
+    const used = await cell.machine.run(`sed -n 's/^usage_usec //p' ${folder}/cpu.stat`);
+    const later = await eventually(
+      'later figures',
+      async () => {
+        const figures = await figuresOf('load');
+        return (figures.get('berth_container_cpu_seconds_total') ?? 0) > Number(used) / 1e6 && figures;
+      },
+      cell.waitMs,
+    );
+
+    expect(before.get('berth_container_cpu_seconds_total')).toBeLessThanOrEqual(Number(used) / 1e6);
+    expect(later.get('berth_container_memory_limit_bytes')).toBe(96 * mebibyte);
+    expect(later.get('berth_container_memory_working_set_bytes')).toBeLessThan(40 * mebibyte);
+    expect(later.get('berth_container_block_write_bytes_total')).toBeGreaterThanOrEqual(4 * mebibyte);
+    expect(later.get('berth_container_processes')).toBe(Number(await cell.machine.read(`${folder}/pids.current`)));
+    await cell.ecs.send(new StopTaskCommand({ task: task.taskArn }));
+  });
+});
+
+describe('memory pressure', () => {
+  /** More than a group may have at hand, read again and again: whoever is in it waits for memory nearly always. */
+  const thrash = [
+    'systemd-run --unit=thrash --collect -p MemoryMax=24M -p MemorySwapMax=0',
+    `sh -c 'dd if=/dev/zero of=/var/tmp/thrash bs=1M count=96; while :; do cat /var/tmp/thrash >/dev/null; done'`,
+  ].join(' ');
+
+  it('makes the machine impaired, with the reason, until it is over', async () => {
+    expect(await cell.machine.read('/proc/pressure/memory')).toMatch(/^full avg10=/m);
+    expect((await memoryHealth())?.status).toBe('OK');
+    await cell.machine.run(thrash);
+    try {
+      await eventually('pressure', async () => (await memoryHealth())?.status === 'IMPAIRED', cell.waitMs);
+    } finally {
+      await cell.machine.run('systemctl stop thrash; rm -f /var/tmp/thrash');
+    }
+    expect((await memoryHealth())?.statusReason).toMatch(/all programs waited for it in [\d.]+ % of the last minute/);
+    await eventually('no pressure', async () => (await memoryHealth())?.status === 'OK', 2 * cell.waitMs);
+  });
+
+  async function memoryHealth() {
+    const { containerInstanceArn = '' } = await cell.instance();
+    const { containerInstances: [found] = [] } = await cell.ecs.send(
+      new DescribeContainerInstancesCommand({
+        containerInstances: [containerInstanceArn],
+        include: ['CONTAINER_INSTANCE_HEALTH'],
+      }),
+    );
+    return found?.healthStatus?.details?.find(({ type }) => String(type) === 'MEMORY_PRESSURE');
+  }
+});

@@ -1,0 +1,142 @@
+/** The machine under test as its tests reach it: commands and the engine's socket over ssh. Everything takes ten to twenty times as long as elsewhere. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { deadline, systemClock } from '#lib/clock.ts';
+import { eventually } from '#test/support/real-cell.ts';
+import type { VmAccess } from '../hosts/vm.ts';
+
+export const accessVariable = 'BERTH_TEST_VM';
+
+/** Until a machine that boots, or a task in it, is where it should be. */
+export const patienceMs = 240_000;
+const commandTimeoutMs = 120_000;
+
+export interface Machine {
+  readonly access: VmAccess;
+  /** For a ContainerEngine of ours: the machine's engine. */
+  readonly dockerHost: string;
+  /** Runs a shell line as root; what it printed. Rejects when it fails. */
+  run(line: string): Promise<string>;
+  read(path: string): Promise<string>;
+  write(path: string, text: string): Promise<void>;
+  /** An orderly one; resolves when it is up again. */
+  reboot(): Promise<void>;
+  /** As when somebody pulls the plug and puts it in again. */
+  losePower(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Resolves when the machine has booted and its engine answers. */
+export async function reachMachine(): Promise<Machine> {
+  const given = process.env[accessVariable];
+  if (given === undefined) throw new Error(`${accessVariable} is not set: run these tests by npm run test:vm`);
+  const access: VmAccess = JSON.parse(given);
+  const folder = await mkdtemp(join(tmpdir(), 'berth-vm-ssh-'));
+  const socket = join(folder, 'docker.sock');
+  const control = join(folder, 'control');
+  const options = [
+    ['-i', access.key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
+    ['-o', `ControlPath=${control}`, '-o', 'ConnectTimeout=10', '-o', 'ServerAliveInterval=15'],
+  ].flat();
+  let master: ChildProcess | undefined;
+
+  async function ssh(line: string, input?: string): Promise<string> {
+    const running = promisify(execFile)('ssh', [...options, `root@${access.address}`, line], {
+      timeout: commandTimeoutMs,
+      maxBuffer: 16 * 2 ** 20,
+    });
+    running.child.stdin?.end(input);
+    return (await running).stdout.trim();
+  }
+
+  /** One connection for all commands, since each costs the machine seconds, and the engine's socket with it. */
+  async function open(): Promise<void> {
+    const forward = ['-o', 'StreamLocalBindUnlink=yes', '-L', `${socket}:/run/docker.sock`];
+    const child = spawn('ssh', [...options, '-M', '-N', ...forward, `root@${access.address}`], { stdio: 'ignore' });
+    master = child;
+    await eventually('a connection', async () => {
+      if (child.exitCode !== null) throw new Error(`ssh ended with ${child.exitCode}`);
+      return (await promisify(execFile)('ssh', [...options, '-O', 'check', 'machine'])).stderr.includes('running');
+    });
+  }
+
+  async function hangUp(): Promise<void> {
+    const child = master;
+    master = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await deadline(systemClock, 10_000, 'the end of ssh', ended);
+  }
+
+  async function connectAgain(): Promise<void> {
+    await eventually(
+      'the machine to answer',
+      async () => {
+        await hangUp();
+        await open();
+        return true;
+      },
+      patienceMs,
+    );
+    await eventually(
+      'the machine to be up',
+      () => ssh('systemctl is-active docker && docker info >/dev/null'),
+      patienceMs,
+    );
+  }
+
+  async function untilBootedSince(before: string): Promise<void> {
+    await eventually(
+      'another boot',
+      async () => {
+        await connectAgain();
+        return (await ssh(bootId)) !== before;
+      },
+      patienceMs,
+    );
+  }
+
+  await connectAgain();
+  return {
+    access,
+    dockerHost: `unix://${socket}`,
+    run: (line) => ssh(line),
+    read: (path) => ssh(`cat '${path}'`),
+    write: async (path, text) => void (await ssh(`cat >'${path}'`, text)),
+    async reboot() {
+      const before = await ssh(bootId);
+      await ssh('systemctl reboot --no-block');
+      await untilBootedSince(before);
+    },
+    async losePower() {
+      const before = await ssh(bootId);
+      await tell(access.monitor, 'system_reset');
+      await untilBootedSince(before);
+    },
+    async close() {
+      await hangUp();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const bootId = 'cat /proc/sys/kernel/random/boot_id';
+
+/** A command of the emulator's monitor, which answers with an echo and its prompt. */
+function tell(monitor: string, command: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const connection = connect(monitor);
+    connection.once('error', reject).once('close', () => resolve());
+    connection.on('data', (bytes) => {
+      answer += bytes.toString();
+      if (answer.split('(qemu) ').length > 2) connection.end();
+    });
+    connection.write(`${command}\n`);
+  });
+}
