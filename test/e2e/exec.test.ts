@@ -221,7 +221,7 @@ describe('with a terminal', () => {
     await eventually('the end of sleep', () => Promise.resolve(processesOf('sleep', '4242').length === 0));
     shell.child.stdin?.write('echo "still $((40 + 2))"; exit\n');
     await saying(shell, 'still 42');
-    await ending(shell);
+    expect(await ending(shell)).toMatchObject({ code: 0 });
   });
 });
 

@@ -110,6 +110,11 @@ export class FakeEngine implements ContainerEngine, EngineExec {
     this.#find(idOrName)?.end(exitCode);
   }
 
+  /** A command ends, as by SIGKILL. */
+  endExec(pid: number): void {
+    for (const { execs } of this.#containers.values()) execs.find((exec) => exec.pid === pid)?.end(killedExitCode);
+  }
+
   setHealth(idOrName: string, health: 'HEALTHY' | 'UNHEALTHY'): void {
     this.#find(idOrName)?.setHealth(health);
   }
