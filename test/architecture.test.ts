@@ -90,7 +90,6 @@ describe('the rules refuse', () => {
     ['@aws-crypto/sha256-js', 'src/agent/session/a.ts'],
     ['@aws-sdk/client-ecs', 'src/control/api/a.ts'],
     ['commander', 'src/main.ts'],
-    ['systeminformation', 'src/agent/engine/a.ts'],
     ['pino', 'src/control/main.ts'],
     ['zod', 'src/lib/a.ts'],
     ['zod', 'src/control/deployments/a.ts'],

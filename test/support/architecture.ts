@@ -65,7 +65,6 @@ const doors: readonly Door[] = [
   { library: /^@(smithy|aws-crypto)\//, files: /^src\/(control\/api\/sigv4[a-z-]*\.ts$|cli\/)/ },
   { library: /^@aws-sdk\//, files: /^src\/cli\//, typesIn: /^src\/(protocol|control)\// },
   { library: /^commander$/, files: /^src\/cli\// },
-  { library: /^systeminformation$/, files: /^src\/agent\/host\// },
   { library: /^pino$/, files: /^src\/lib\/logger\.ts$/ },
   { library: /^zod$/, files: /^src\/(protocol|control\/api|control\/store|agent|cli)\/|^src\/control\/config\.ts$/ },
   { library: /^node:child_process$/, files: /^src\/(cli\/([a-z-]+\/)*dev|agent\/host\/)/ },

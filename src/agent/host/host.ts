@@ -2,8 +2,7 @@
  * What this machine registers as: size, taken ports, what it is and what it can do. What cannot change while the agent runs is read once;
  * ports and the engine's description are read afresh for each registration.
  */
-import { availableParallelism, hostname } from 'node:os';
-import { mem, osInfo } from 'systeminformation';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import type { Attribute } from '#model/attributes.ts';
 import { samePort, type HostPort } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
@@ -12,6 +11,7 @@ import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import { capabilities } from './capabilities.ts';
 import { fingerprintOf, readMachineFacts } from './fingerprint.ts';
 import { listeningPorts } from './listening-ports.ts';
+import { readSystemName } from './os-release.ts';
 import type { TaskCgroups } from './task-cgroups.ts';
 
 export interface HostOptions {
@@ -94,13 +94,13 @@ export function createHost(options: HostOptions): Host {
 }
 
 async function readMachine(): Promise<Machine> {
-  const [memory, system, facts] = await Promise.all([mem(), osInfo(), readMachineFacts()]);
+  const [system, facts] = await Promise.all([readSystemName(), readMachineFacts()]);
   return {
     hostname: hostname(),
     cores: availableParallelism(),
-    memoryBytes: memory.total,
+    memoryBytes: totalmem(),
     architecture: process.arch,
-    system: `${system.distro} ${system.release}`.trim(),
+    system,
     fingerprint: fingerprintOf(facts),
   };
 }

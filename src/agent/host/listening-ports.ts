@@ -28,7 +28,7 @@ export async function listeningPorts(procFolder: string = '/proc'): Promise<Host
     const isClient = protocol === 'udp' && port >= clientPorts.first && port <= clientPorts.last;
     if (!isClient && !engines.has(inode)) found.set(`${port}/${protocol}`, { port, protocol });
   }
-  return [...found.values()].toSorted((a, b) => a.port - b.port || a.protocol.localeCompare(b.protocol));
+  return [...found.values()].toSorted((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1));
 }
 
 /** Every local port of any socket, of containers and clients too. */
