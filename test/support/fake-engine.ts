@@ -341,7 +341,8 @@ export class FakeEngine implements ContainerEngine, EngineExec {
     if (kind !== 'hang') return new EngineError(kind, message ?? `${name} fails on demand`);
     const ms = name === 'create' ? defaultTimeouts.createMs : defaultTimeouts.inspectMs;
     await this.#clock.sleep(ms, ended);
-    return new EngineError('timeout', `${name} took longer than ${ms / 1000} s`);
+    const isQuestion = /^(ping|describe|inspect|list|events)/.test(name);
+    return new EngineError(isQuestion ? 'unreachable' : 'timeout', `${name} took longer than ${ms / 1000} s`);
   }
 
   #add(spec: ContainerSpec, image: FakeImage): string {

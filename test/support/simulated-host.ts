@@ -188,20 +188,21 @@ export class SimulatedHost {
   /** The engine as one agent process reaches it: its answers never reach the dead, and a hung engine lets everybody wait. */
   #engineFor(process: SimulatedProcess): ContainerEngine {
     const { engine } = this;
-    const ask = <T>(call: () => Promise<T>): Promise<T> =>
+    const ask = <T>(name: string, call: () => Promise<T>): Promise<T> =>
       process.hears(async () => {
         if (!this.engineHangs) return call();
         await this.#hostClock.sleep(hungCallMs);
-        throw new EngineError('timeout', `the engine did not answer within ${hungCallMs / 1000} s`);
+        const kind = /^(ping|describe|inspect|list|events)/.test(name) ? 'unreachable' : 'timeout';
+        throw new EngineError(kind, `the engine did not answer within ${hungCallMs / 1000} s`);
       });
     const events: ContainerEngine['events'] = async (options) =>
-      whileAlive(process, await ask(() => engine.events(options)));
+      whileAlive(process, await ask('events', () => engine.events(options)));
     return new Proxy(engine, {
       get(target, name) {
         const member: unknown = Reflect.get(target, name);
         if (name === 'events' || typeof member !== 'function') return name === 'events' ? events : member;
         const call = (...args: unknown[]): unknown => Reflect.apply(member, target, args);
-        return name === 'logs' ? call : (...args: unknown[]) => ask(async () => call(...args));
+        return name === 'logs' ? call : (...args: unknown[]) => ask(String(name), async () => call(...args));
       },
     });
   }

@@ -7,7 +7,9 @@
 import type { ContainerObservation, ContainerSpec } from '../tasks/container-spec.ts';
 
 export type EngineErrorKind =
+  /** Nobody answered; of a question, which changes nothing, also: not in time. */
   | 'unreachable'
+  /** It was asked to do something, and may have done it. */
   | 'timeout'
   | 'not-found'
   | 'image-not-found'

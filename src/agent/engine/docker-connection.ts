@@ -12,7 +12,7 @@ export interface DockerConnection {
   readonly docker: Docker;
   /** The engine's address, for messages. */
   readonly where: string;
-  /** Runs one call. Rejects with EngineErrors only: `timeout` after `ms`, `aborted` when `signal` aborts. */
+  /** Runs one call. Rejects with EngineErrors only: `timeout` (`unreachable` for a question) after `ms`, `aborted` when `signal` aborts. */
   call<T>(request: CallRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Opens a stream: `ms` is for the opening, `signal` ends the stream too. */
   open(
@@ -29,6 +29,8 @@ export interface CallRequest {
   what: string;
   ms: number;
   signal?: AbortSignal | undefined;
+  /** It changes nothing on the engine: without an answer nothing has happened. */
+  isQuestion?: boolean;
 }
 
 /** docker-modem prints its request options for a debug log that is off; unasked, that would walk through every socket of the agent. */
@@ -43,8 +45,11 @@ export function connectDocker({ dockerHost, clock }: { dockerHost: string; clock
   const agent = new EngineAgent({ keepAlive: true });
   const docker = new Docker({ ...address(dockerHost), ...withAgent(agent) });
 
-  async function call<T>({ what, ms, signal }: CallRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const ended = endOf({ what, ms, signal, clock });
+  async function call<T>(
+    { what, ms, signal, isQuestion = false }: CallRequest,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const ended = endOf({ what, ms, signal, isQuestion, clock });
     try {
       // The race ends calls that dockerode cannot abort; what comes of them later is nobody's.
       return await Promise.race([run(ended.signal), ended.rejection]);
@@ -60,7 +65,7 @@ export function connectDocker({ dockerHost, clock }: { dockerHost: string; clock
     { what, ms, signal }: CallRequest,
     run: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
   ): Promise<AsyncIterable<Buffer>> {
-    const ended = endOf({ what, ms, signal, clock });
+    const ended = endOf({ what, ms, signal, isQuestion: true, clock });
     try {
       const stream = await Promise.race([run(ended.signal), ended.rejection]);
       stream.once('close', ended.forgetCaller);
@@ -95,7 +100,7 @@ interface End {
   forgetCaller(): void;
 }
 
-function endOf({ what, ms, signal, clock }: CallRequest & { clock: Clock }): End {
+function endOf({ what, ms, signal, isQuestion, clock }: CallRequest & { clock: Clock }): End {
   const controller = new AbortController();
   const rejection = Promise.withResolvers<never>();
   // Most calls end well and nobody is left to look at it.
@@ -106,7 +111,8 @@ function endOf({ what, ms, signal, clock }: CallRequest & { clock: Clock }): End
     rejection.reject(reason);
     controller.abort(reason);
   }
-  const timer = clock.after(ms, () => end(new EngineError('timeout', `${what} took longer than ${ms / 1000} s`)));
+  const lateKind = isQuestion ? 'unreachable' : 'timeout';
+  const timer = clock.after(ms, () => end(new EngineError(lateKind, `${what} took longer than ${ms / 1000} s`)));
   const onAbort = (): void => end(new EngineError('aborted', `${what} was called off`, { cause: signal?.reason }));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });

@@ -32,18 +32,21 @@ export function dockerNetworks(
     },
 
     inspectNetwork(name, { signal } = {}) {
-      return call({ what: `inspection of network ${name}`, ms: networkMs, signal }, async (abortSignal) => {
-        try {
-          return networkOf(await get(`/networks/${encodeURIComponent(name)}`, abortSignal));
-        } catch (error) {
-          if (hasStatus(error, 404)) return undefined;
-          throw error;
-        }
-      });
+      return call(
+        { what: `inspection of network ${name}`, ms: networkMs, signal, isQuestion: true },
+        async (abortSignal) => {
+          try {
+            return networkOf(await get(`/networks/${encodeURIComponent(name)}`, abortSignal));
+          } catch (error) {
+            if (hasStatus(error, 404)) return undefined;
+            throw error;
+          }
+        },
+      );
     },
 
     listNetworks({ signal } = {}) {
-      return call({ what: 'list of networks', ms: networkMs, signal }, async (abortSignal) =>
+      return call({ what: 'list of networks', ms: networkMs, signal, isQuestion: true }, async (abortSignal) =>
         z
           .array(z.unknown())
           .parse(await get('/networks', abortSignal))

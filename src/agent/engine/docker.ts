@@ -49,6 +49,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
   const timeouts: DockerTimeouts = { ...defaultTimeouts, ...changed };
   const connection = connectDocker({ dockerHost, clock });
   const { docker, call, open, get } = connection;
+  const isQuestion = true;
 
   function container(idOrName: string): Docker.Container {
     return docker.getContainer(encodeURIComponent(idOrName));
@@ -85,11 +86,13 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
 
   return {
     async ping({ signal } = {}) {
-      await call({ what: 'ping', ms: timeouts.pingMs, signal }, (abortSignal) => get('/_ping', abortSignal));
+      await call({ what: 'ping', ms: timeouts.pingMs, signal, isQuestion }, (abortSignal) =>
+        get('/_ping', abortSignal),
+      );
     },
 
     describe({ signal } = {}) {
-      return call({ what: 'description', ms: timeouts.describeMs, signal }, async (abortSignal) => {
+      return call({ what: 'description', ms: timeouts.describeMs, signal, isQuestion }, async (abortSignal) => {
         const [info, version] = await Promise.all([get('/info', abortSignal), get('/version', abortSignal)]);
         return descriptionOf(info, version);
       });
@@ -97,7 +100,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
 
     async inspectImage(reference, { signal } = {}) {
       requireReference(reference);
-      const request = { what: `inspection of image ${reference}`, ms: timeouts.inspectMs, signal };
+      const request = { what: `inspection of image ${reference}`, ms: timeouts.inspectMs, signal, isQuestion };
       return call(request, async (abortSignal) => {
         const found = await get(`/images/${reference}/json`, abortSignal).catch(unlessStatus(404));
         return found === undefined ? undefined : imageDescriptionOf(found, reference);
@@ -105,7 +108,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
     },
 
     async listImages({ signal } = {}) {
-      const found = await call({ what: 'list of images', ms: timeouts.listMs, signal }, (abortSignal) =>
+      const found = await call({ what: 'list of images', ms: timeouts.listMs, signal, isQuestion }, (abortSignal) =>
         docker.listImages({ abortSignal }),
       );
       return found.map(listedImageOf);
@@ -166,7 +169,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
     },
 
     async inspect(idOrName, { signal } = {}) {
-      const request = { what: `inspection of container ${idOrName}`, ms: timeouts.inspectMs, signal };
+      const request = { what: `inspection of container ${idOrName}`, ms: timeouts.inspectMs, signal, isQuestion };
       const found = await call(request, (abortSignal) =>
         container(idOrName).inspect({ abortSignal }).catch(unlessStatus(404)),
       );
@@ -175,7 +178,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
 
     async list(labels, { signal } = {}) {
       const label = Object.entries(labels).map(([name, value]) => (value === '' ? name : `${name}=${value}`));
-      const found = await call({ what: 'list of containers', ms: timeouts.listMs, signal }, (abortSignal) =>
+      const found = await call({ what: 'list of containers', ms: timeouts.listMs, signal, isQuestion }, (abortSignal) =>
         docker.listContainers({ all: true, filters: { label }, abortSignal }),
       );
       return found.map(({ Id: id, Names: names, ImageID: imageId, Labels }) => ({
@@ -235,7 +238,7 @@ export function createDockerEngine({ dockerHost, clock, timeouts: changed }: Doc
     },
 
     async inspectVolume(name, { signal } = {}) {
-      const request = { what: `inspection of volume ${name}`, ms: timeouts.volumeMs, signal };
+      const request = { what: `inspection of volume ${name}`, ms: timeouts.volumeMs, signal, isQuestion };
       const found = await call(request, () =>
         docker.getVolume(encodeURIComponent(name)).inspect().catch(unlessStatus(404)),
       );

@@ -30,7 +30,7 @@ test('a call that hangs ends at its deadline', async () => {
   engine.failNext('inspect', { kind: 'hang' });
   const hanging = engine.inspect(id).catch((error: unknown) => error);
   await clock.advance(30_000);
-  expect(await hanging).toMatchObject({ kind: 'timeout' });
+  expect(await hanging).toMatchObject({ kind: 'unreachable' });
   expect(clock.pendingTimers()).toBe(0);
 });
 
