@@ -201,7 +201,7 @@ function observedEnded(
   if (phase.name === 'RUNNING' && phase.restartDue && (observation.startedAt ?? 0) <= phase.startedAt) return container;
   const startedAt = observation.startedAt ?? (phase.name === 'RUNNING' ? phase.startedAt : undefined);
   const mayRestart = task.stop === undefined && observation.state !== 'removing';
-  const run = mayRestart ? runThatEnded(phase, observation) : undefined;
+  const run = mayRestart ? runThatEnded(task, phase, observation) : undefined;
   if (run !== undefined) {
     const { count, lastAt, earlyAttempts = 0 } = container.restarts;
     const ended = { exitCode: observation.exitCode, startedAt: run.startedAt, lastRestartAt: lastAt, earlyAttempts };
@@ -215,7 +215,7 @@ function observedEnded(
       return { ...container, restarts, phase: { ...run, health: 'UNKNOWN', restartDue: { at: restart.at } } };
     }
   }
-  const reason = endReason(observation);
+  const reason = endReason(task, observation);
   return {
     ...container,
     phase: {
@@ -230,17 +230,21 @@ function observedEnded(
 }
 
 /** It may have ended before it was ever seen running. */
-function runThatEnded(phase: ContainerPhase, observation: ContainerObservation): RunningPhase | undefined {
+function runThatEnded(
+  task: AgentTask,
+  phase: ContainerPhase,
+  observation: ContainerObservation,
+): RunningPhase | undefined {
   const { id: engineId, startedAt, networkBindings } = observation;
   // With the start of this run, so that its end is told apart from the next one's even if neither was seen running.
   if (phase.name === 'RUNNING') return { ...phase, startedAt: startedAt ?? phase.startedAt };
-  if (startedAt === undefined || endReason(observation) !== undefined) return undefined;
+  if (startedAt === undefined || endReason(task, observation) !== undefined) return undefined;
   return { name: 'RUNNING', engineId, startedAt, health: 'UNKNOWN', networkBindings };
 }
 
-/** The engine's OOM flag is also set when only a child was killed; it counts here because the container has ended. */
-function endReason(observation: ContainerObservation): string | undefined {
-  if (observation.oomKilled) return outOfMemoryReason;
+/** The engine's OOM flag stays set when only a child was killed: it is no reason for an end that went well or was asked for. */
+function endReason(task: AgentTask, observation: ContainerObservation): string | undefined {
+  if (observation.oomKilled && observation.exitCode !== 0 && task.stop === undefined) return outOfMemoryReason;
   // The agent itself removes only what has ended.
   if (observation.state === 'removing') return vanishedReason;
   if (observation.error === undefined || observation.error === '') return undefined;

@@ -136,6 +136,24 @@ describe('a container', () => {
     expect(phase(ended)).toMatchObject({ reason: 'OutOfMemoryError: Container killed due to memory usage' });
   });
 
+  it('is not out of memory when a child was and it went on to a good or a wanted end', () => {
+    const running = after(['seen running']);
+    const stopping = applyFact(
+      running,
+      { kind: 'stopWanted', assignmentNumber: 2, cause: { stopCode: 'UserInitiated', reason: 'enough' } },
+      1,
+    );
+    for (const [task, exitCode] of [
+      [running, 0],
+      [stopping, 137],
+    ] as const) {
+      const observation = anObservation({ state: 'exited', exitCode, oomKilled: true });
+      expect(phase(applyFact(task, { kind: 'observed', container: 'app', observation }, 1))).not.toHaveProperty(
+        'reason',
+      );
+    }
+  });
+
   it('that was removed from outside says so', () => {
     expect(phase(after(['seen running', 'missing']))).toMatchObject({
       reason: 'ContainerVanishedError: the container was removed from outside',
