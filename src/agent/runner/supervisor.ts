@@ -49,6 +49,8 @@ export interface Supervisor {
 const slowLook = { everyMs: 5 * 60_000, spreadMs: 30_000 };
 /** An engine that hangs keeps its event stream open: only a question tells. */
 const pingEveryMs = 30_000;
+/** One that was silent takes new tasks again soon after it answers. */
+const pingSilentEveryMs = 5000;
 /** When everything is looked at, so many inspections at a time. */
 const looksAtOnce = 8;
 /** From control's complete set to the end of containers that nobody knows. */
@@ -149,7 +151,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function schedulePing(): void {
-    pingTimer = clock.after(pingEveryMs, () => background.spawn('ping', ping()));
+    const everyMs = silence === undefined ? pingEveryMs : pingSilentEveryMs;
+    pingTimer = clock.after(everyMs, () => background.spawn('ping', ping()));
   }
 
   async function ping(): Promise<void> {
