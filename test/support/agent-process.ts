@@ -7,7 +7,11 @@ import { machineLabel, taskArnLabel } from '#agent/tasks/container-config.ts';
 import type { ContainerObservation } from '#agent/tasks/container-spec.ts';
 import { systemClock } from '#lib/clock.ts';
 import { testDockerHost } from './docker-test-engine.ts';
-import { startFakeControlServer, type FakeControlServer } from './fake-control-server.ts';
+import {
+  startFakeControlServer,
+  type FakeControlServer,
+  type FakeControlServerOptions,
+} from './fake-control-server.ts';
 import { agentToken, buildProgram, startDaemon, type Daemon } from './processes.ts';
 import { taskVolumesIn } from './task-volumes.ts';
 import { ensureTestImage } from './test-images.ts';
@@ -17,6 +21,11 @@ export interface AgentProcess {
   readonly engine: DockerEngine;
   readonly folder: string;
   start(environment?: NodeJS.ProcessEnv): void;
+  /** Of the life that was started last. */
+  pid(): number;
+  isRunning(): boolean;
+  /** Resolves with the exit code of that life, null when a signal ended it. */
+  ended(): Promise<number | null>;
   kill(): Promise<void>;
   stop(): Promise<number | null>;
   log(): string;
@@ -25,14 +34,30 @@ export interface AgentProcess {
   close(): Promise<void>;
 }
 
-export async function openAgentProcess(): Promise<AgentProcess> {
-  const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
-  const engine = createDockerEngine({ dockerHost: testDockerHost, clock: systemClock });
+export interface AgentProcessOptions extends FakeControlServerOptions {
+  /** The machine's by default; any other ends with the test, and with it all that the agent made there. */
+  dockerHost?: string;
+  /** Where the agent finds it, when that is not where the test does. */
+  agentDockerHost?: string;
+  /** Its folder for state; stays the caller's. */
+  dataFolder?: string;
+}
+
+export async function openAgentProcess(options: AgentProcessOptions = {}): Promise<AgentProcess> {
+  const { dockerHost = testDockerHost, agentDockerHost = dockerHost } = options;
+  const home = mkdtempSync(join(tmpdir(), 'berth-agent-'));
+  const folder = options.dataFolder ?? home;
+  const engine = createDockerEngine({ dockerHost, clock: systemClock });
   await buildProgram();
   await ensureTestImage(engine);
-  const control = await startFakeControlServer();
-  const logFile = join(folder, 'agent.log');
+  const control = await startFakeControlServer(options);
+  const logFile = join(home, 'agent.log');
   let daemon: Daemon | undefined;
+
+  function started(): Daemon {
+    if (daemon === undefined) throw new Error('the agent was not started');
+    return daemon;
+  }
 
   async function containers(taskArn?: string): Promise<ContainerObservation[]> {
     const machineId = readFileSync(join(folder, 'machine-id'), 'utf8').trim();
@@ -55,13 +80,16 @@ export async function openAgentProcess(): Promise<AgentProcess> {
           BERTH_CONTROL_URL: control.url,
           BERTH_AGENT_TOKEN: agentToken,
           ECS_DATADIR: folder,
-          DOCKER_HOST: testDockerHost,
+          DOCKER_HOST: agentDockerHost,
           ECS_LOGLEVEL: 'debug',
           ...environment,
         },
         logFile,
       );
     },
+    pid: () => started().pid,
+    isRunning: () => started().isRunning(),
+    ended: () => started().ended,
     kill: async () => daemon?.kill(),
     stop: async () => daemon?.stop() ?? null,
     log: () => readFileSync(logFile, 'utf8'),
@@ -69,10 +97,12 @@ export async function openAgentProcess(): Promise<AgentProcess> {
     async close() {
       await daemon?.kill();
       await control.close();
-      for (const { id } of await containers()) await engine.remove(id);
-      for (const name of taskVolumesIn(folder)) await engine.removeVolume(name);
+      if (dockerHost === testDockerHost) {
+        await Promise.all((await containers()).map(({ id }) => engine.remove(id)));
+        for (const name of taskVolumesIn(folder)) await engine.removeVolume(name);
+      }
       engine.close();
-      rmSync(folder, { recursive: true });
+      rmSync(home, { recursive: true });
     },
   };
 }

@@ -25,6 +25,9 @@ export interface Daemon {
   stop(): Promise<number | null>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
+  isRunning(): boolean;
+  /** Resolves with its exit code, null when a signal ended it. */
+  readonly ended: Promise<number | null>;
 }
 
 /** What `createCell` runs: the program as `npm start` runs it. Call it once before. */
@@ -69,6 +72,8 @@ export function startDaemon(name: 'control' | 'agent', environment: NodeJS.Proce
       child.kill('SIGKILL');
       await ended;
     },
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    ended,
   };
 }
 

@@ -10,7 +10,7 @@ import { systemClock } from '#lib/clock.ts';
 import { archiveOf, type ArchiveEntry } from '../../sample/archive.ts';
 
 export interface TestRegistry {
-  /** `127.0.0.1:port`. */
+  /** `host:port`. */
   address: string;
   /** Everything is there under any name; only this tag exists. */
   tag: string;
@@ -41,6 +41,8 @@ export interface TestRegistryOptions extends RegistryBehaviour {
   password?: { username: string; password: string };
   /** In the image besides a file with its content. */
   entries?: readonly ArchiveEntry[];
+  /** Of the machine, for engines that are not in its network; loopback by default. */
+  host?: string;
 }
 
 interface Blob {
@@ -56,7 +58,7 @@ const slowStepsPerSecond = 4;
 
 /** `content` tells images of different tests apart. */
 export async function startTestRegistry(content: string, options: TestRegistryOptions = {}): Promise<TestRegistry> {
-  const { password, entries = [], ...initially } = options;
+  const { password, entries = [], host = '127.0.0.1', ...initially } = options;
   const manifests = new Map<string, Blob>();
   const blobs = new Map<string, Blob>();
   let current = '';
@@ -132,10 +134,10 @@ export async function startTestRegistry(content: string, options: TestRegistryOp
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    address: `127.0.0.1:${port}`,
+    address: `${host}:${port}`,
     tag,
     get digest() {
       return current;
