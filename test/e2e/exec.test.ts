@@ -9,6 +9,7 @@ import {
   DeleteServiceCommand,
   ExecuteCommandCommand,
   RunTaskCommand,
+  StopTaskCommand,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -30,7 +31,11 @@ let task: string;
 beforeAll(async () => {
   cell = await openRealCell({ control: { BERTH_HEARTBEAT_INTERVAL: '1' } });
   await cell.register('execs', {});
-  task = await running('execs');
+  const { code, out } = await ending(
+    start(process.execPath, [program, 'run', 'execs', '--enable-execute-command', '--wait']),
+  );
+  expect(code).toBe(0);
+  task = out.trim();
 });
 afterAll(async () => {
   await cell.close();
@@ -160,6 +165,11 @@ describe('without a terminal', () => {
     await eventually('the end of yes', () => Promise.resolve(processesOf('yes', 'berth').length === 0));
   });
 
+  it('may have a terminal and no input', async () => {
+    const told = await ending(exec('-t', task, '--', 'sh', '-c', 'tty -s <&1 && echo a terminal; echo too >&2'));
+    expect(told).toEqual({ code: 0, out: 'a terminal\r\ntoo\r\n', err: '' });
+  });
+
   it('says so when there is no such program', async () => {
     const { code, out, err } = await ending(exec(task, '--', '/no/such/program'));
     expect([126, 127]).toContain(code);
@@ -225,6 +235,18 @@ describe('with a terminal', () => {
   });
 });
 
+describe('a command whose container ends', () => {
+  it('ends with it', async () => {
+    const stopping = await running('execs');
+    const client = exec('-i', stopping, '--', 'sleep', '4646');
+    await eventually('the command', () => Promise.resolve(processesOf('sleep', '4646').length === 1));
+    await cell.ecs.send(new StopTaskCommand({ task: stopping }));
+    expect((await client.ended).code).toBe(137);
+    const refused = await ending(exec(stopping, '--', 'true'));
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('does not run') });
+  });
+});
+
 describe('a command whose client goes', () => {
   it.each(['SIGKILL', 'SIGINT'] as const)('is ended with all that it started: %s', async (signal) => {
     const client = exec('-i', task, '--', 'sh', '-c', 'sleep 4343 & trap "" HUP; echo ready; sleep 4343');
@@ -234,6 +256,16 @@ describe('a command whose client goes', () => {
     expect((await client.ended).code).toBe(signal === 'SIGINT' ? 130 : null);
     await eventually('the end of both', () => Promise.resolve(processesOf('sleep', '4343').length === 0));
     expect((await cell.task(task)).lastStatus).toBe('RUNNING');
+  });
+
+  it('is ended before its agent is, when that stops in order', async () => {
+    const client = exec('-i', task, '--', 'sh', '-c', 'trap "" HUP; while :; do sleep 4545; done');
+    await eventually('the command', () => Promise.resolve(processesOf('sleep', '4545').length === 1));
+    expect(await cell.agent.stop()).toBe(0);
+    expect(processesOf('sleep', '4545')).toEqual([]);
+    expect(await client.ended).toMatchObject({ code: 255, err: expect.stringContaining('agent was lost') });
+    cell.agent = cell.startAgent();
+    await eventually('the agent', async () => (await ending(exec(task, '--', 'true'))).code === 0);
   });
 
   it('by its agent’s death is told why, and the command ends when the agent is back', async () => {

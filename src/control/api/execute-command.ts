@@ -18,7 +18,7 @@ import type { Handlers } from './handler.ts';
 import { activeCluster, taskArnIn } from './lookups.ts';
 
 export const executeCommandHandlers: Handlers<'ExecuteCommand'> = {
-  async ExecuteCommand({ store, realm, execs, origin }, input) {
+  async ExecuteCommand({ store, realm, execs, origin, principal }, input) {
     const { interactive } = input;
     const command = wordsOf(input.command);
     const task = await store.read(async (tx) => {
@@ -30,7 +30,8 @@ export const executeCommandHandlers: Handlers<'ExecuteCommand'> = {
     const { taskArn, containerInstanceArn } = checkTask(task);
     const { name: containerName, containerArn } = chosenContainer(task, input.container);
     try {
-      const grant = execs.grant({ taskArn, containerName, containerInstanceArn, command, interactive });
+      const place = { taskArn, containerName, containerInstanceArn };
+      const grant = execs.grant({ ...place, command, interactive, principalArn: principal.arn });
       return {
         clusterArn: clusterArn(realm, task.clusterName),
         taskArn,

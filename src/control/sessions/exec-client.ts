@@ -119,8 +119,9 @@ export function openExecClient(options: ExecClientOptions): ExecClient {
       end(closeCodes.unauthorized, 'the token is not valid: it was used, or has expired, or never was');
       return;
     }
-    const { taskArn, containerName } = exec;
-    logger = logger.child({ taskArn, containerName });
+    // Who and where is for the log; what they run may hold secrets.
+    const { taskArn, containerName, principalArn } = exec;
+    logger = logger.child({ taskArn, containerName, principalArn });
     phase.deadline.cancel();
     try {
       const channel = options.open(exec, terminal, events);

@@ -13,6 +13,8 @@ export interface GrantedExec {
   readonly command: readonly string[];
   /** Whether the command has a stdin. */
   readonly interactive: boolean;
+  /** Who asked. */
+  readonly principalArn: string;
 }
 
 export interface ExecGrant {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ExecError, type GrantedExec } from '#control/sessions/exec-grants.ts';
 import { capability } from '#model/capabilities.ts';
-import { apiWorld, type ApiWorld, type Json } from './api-world.ts';
+import { apiWorld, caller, type ApiWorld, type Json } from './api-world.ts';
 
 interface World extends ApiWorld {
   readonly granted: GrantedExec[];
@@ -63,7 +63,13 @@ describe('ExecuteCommand', () => {
       },
     });
     expect(world.granted).toMatchObject([
-      { taskArn: world.taskArn, containerName: 'main', command: ['sh', '-c', 'a b'], interactive: true },
+      {
+        taskArn: world.taskArn,
+        containerName: 'main',
+        command: ['sh', '-c', 'a b'],
+        interactive: true,
+        principalArn: caller.arn,
+      },
     ]);
   });
 

@@ -41,6 +41,7 @@ async function grant(): Promise<ExecGrant> {
     containerInstanceArn,
     command: ['cat'],
     interactive: true,
+    principalArn: 'arn:somebody',
   });
 }
 
@@ -264,6 +265,7 @@ describe('a grant', () => {
     const client = new Client(sessionId);
     client.say({ type: 'open', token });
     await control.settle();
+    expect(JSON.stringify(control.logLines)).toContain('arn:somebody');
     expect(JSON.stringify(control.logLines)).not.toContain(token);
     agent.pair.cut();
     await control.settle();
