@@ -49,12 +49,14 @@ export interface RealCell extends Cell, CellReading {
 }
 
 const defaultWaitMs = 60_000;
+const defaultPauseMs = 25;
 
 /** Looks until `look` answers something; fails with `what` when it does not in time. Errors of a daemon that is being restarted count as nothing yet. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
   waitMs = defaultWaitMs,
+  pauseMs = defaultPauseMs,
 ): Promise<T> {
   const limit = systemClock.now() + waitMs;
   let last: unknown;
@@ -67,7 +69,7 @@ export async function eventually<T>(
       last = error;
     }
     if (systemClock.now() > limit) throw new Error(`${what}: not within ${waitMs / 1000} s`, { cause: last });
-    await systemClock.sleep(25);
+    await systemClock.sleep(pauseMs);
   }
 }
 

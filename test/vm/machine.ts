@@ -11,9 +11,16 @@ import type { VmAccess } from '../hosts/vm.ts';
 
 export const accessVariable = 'BERTH_TEST_VM';
 
-/** Until a machine that boots, or a task in it, is where it should be. */
-export const patienceMs = 240_000;
-const commandTimeoutMs = 120_000;
+/** Until a machine that boots, or a task in it, is where it should be; on a busy machine several times what it takes on an idle one. */
+export const patienceMs = 600_000;
+/** Each look costs the machine some of the time that it needs to get there. */
+export const pauseMs = 2000;
+const commandTimeoutMs = 240_000;
+
+/** `eventually` as it suits such a machine. */
+export function patiently<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
+  return eventually(what, look, patienceMs, pauseMs);
+}
 
 export interface Machine {
   readonly access: VmAccess;
@@ -74,31 +81,19 @@ export async function reachMachine(): Promise<Machine> {
   }
 
   async function connectAgain(): Promise<void> {
-    await eventually(
-      'the machine to answer',
-      async () => {
-        await hangUp();
-        await open();
-        return true;
-      },
-      patienceMs,
-    );
-    await eventually(
-      'the machine to be up',
-      () => ssh('systemctl is-active docker && docker info >/dev/null'),
-      patienceMs,
-    );
+    await patiently('the machine to answer', async () => {
+      await hangUp();
+      await open();
+      return true;
+    });
+    await patiently('the machine to be up', () => ssh('systemctl is-active docker && docker info >/dev/null'));
   }
 
   async function untilBootedSince(before: string): Promise<void> {
-    await eventually(
-      'another boot',
-      async () => {
-        await connectAgain();
-        return (await ssh(bootId)) !== before;
-      },
-      patienceMs,
-    );
+    await patiently('another boot', async () => {
+      await connectAgain();
+      return (await ssh(bootId)) !== before;
+    });
   }
 
   await connectAgain();

@@ -2,14 +2,12 @@
 import { CreateServiceCommand, DeleteServiceCommand, StopTaskCommand, type Task } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programs } from '#test/support/container-programs.ts';
-import { eventually } from '#test/support/real-cell.ts';
 import { container, runUntil, until } from '../e2e/fields/inside.ts';
+import { patiently } from './machine.ts';
 import { groupOf } from './task-group.ts';
 import { openVmCell, type VmCell } from './vm-cell.ts';
 
 const mebibyte = 2 ** 20;
-/** Long enough for a machine under emulation to go down and come up. */
-const downAndUpMs = 420_000;
 /** Ends at once when it is told to: else the machine's own end waits for it. */
 const idles = [...programs.serves.command];
 
@@ -47,7 +45,7 @@ describe.each([
       ({ startedAt }) => Date.now() - (startedAt?.getTime() ?? Infinity) > 65_000,
     );
     await restart();
-    await eventually('the agent to be back', () => cell.instance(), downAndUpMs);
+    await patiently('the agent to be back', () => cell.instance());
   });
 
   afterAll(async () => {
@@ -57,14 +55,10 @@ describe.each([
 
   /** The one task of the service that runs, and not `but`. */
   async function steady(but?: Task): Promise<Task> {
-    return eventually(
-      'a task of the service',
-      async () => {
-        const tasks = await cell.tasks({ serviceName });
-        return tasks.find((task) => task.lastStatus === 'RUNNING' && task.taskArn !== but?.taskArn);
-      },
-      downAndUpMs,
-    );
+    return patiently('a task of the service', async () => {
+      const tasks = await cell.tasks({ serviceName });
+      return tasks.find((task) => task.lastStatus === 'RUNNING' && task.taskArn !== but?.taskArn);
+    });
   }
 
   it('tells the end of a task with its reason', async () => {
@@ -92,11 +86,7 @@ describe.each([
     );
     expect(seen.lastStatus).toBe('RUNNING');
     const id = seen.containers?.[0]?.runtimeId;
-    await eventually(
-      'the container to run',
-      async () => (await cell.engine.inspect(id ?? ''))?.state === 'running',
-      cell.waitMs,
-    );
+    await patiently('the container to run', async () => (await cell.engine.inspect(id ?? ''))?.state === 'running');
     const group = groupOf(cell.machine, 'systemd', restarted);
     expect(await group.read('memory.max')).toBe(`${96 * mebibyte}`);
     expect(await group.read('cpu.max')).toBe('25000 100000');

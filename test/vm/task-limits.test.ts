@@ -2,8 +2,8 @@
 import { StopTaskCommand, type Task } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programs } from '#test/support/container-programs.ts';
-import { eventually } from '#test/support/real-cell.ts';
 import { container, looking, runToEnd, runUntil, until } from '../e2e/fields/inside.ts';
+import { patiently } from './machine.ts';
 import { groupOf, type Driver } from './task-group.ts';
 import { openVmCell, type VmCell } from './vm-cell.ts';
 
@@ -73,14 +73,10 @@ describe.each<{ driver: Driver }>([{ driver: 'systemd' }, { driver: 'cgroupfs' }
         const pids = await pidsOf(task);
         const before = await cell.machine.run('systemctl show -P MainPID berth-agent');
         await cell.machine.run('systemctl kill -s KILL berth-agent');
-        await eventually(
-          'another life of the agent',
-          async () => {
-            const now = await cell.machine.run('systemctl show -P MainPID berth-agent');
-            return now !== '0' && now !== before && (await cell.instance()).agentConnected;
-          },
-          cell.waitMs,
-        );
+        await patiently('another life of the agent', async () => {
+          const now = await cell.machine.run('systemctl show -P MainPID berth-agent');
+          return now !== '0' && now !== before && (await cell.instance()).agentConnected;
+        });
         expect(await pidsOf(task)).toEqual(pids);
         const group = groupOf(cell.machine, driver, task);
         expect(await group.read('memory.max')).toBe(`${256 * mebibyte}`);
@@ -92,7 +88,7 @@ describe.each<{ driver: Driver }>([{ driver: 'systemd' }, { driver: 'cgroupfs' }
         const stopped = await stop(task);
         expect(stopped.stopCode).toBe('UserInitiated');
         const group = groupOf(cell.machine, driver, task);
-        await eventually('the group to be gone', async () => !(await group.exists()), cell.waitMs);
+        await patiently('the group to be gone', async () => !(await group.exists()));
         const left = await cell.machine.run(
           `find /run/systemd /etc/systemd -name '*${group.path.split('-')[1] ?? driver}*'`,
         );

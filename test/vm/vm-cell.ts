@@ -13,9 +13,9 @@ import {
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { systemClock } from '#lib/clock.ts';
 import { agentToken, createCell, freePort, type Cell } from '#test/support/processes.ts';
-import { eventually, readingOf, type CellReading } from '#test/support/real-cell.ts';
+import { readingOf, type CellReading } from '#test/support/real-cell.ts';
 import { ensureTestImage } from '#test/support/test-images.ts';
-import { patienceMs, reachMachine, type Machine } from './machine.ts';
+import { patienceMs, patiently, pauseMs, reachMachine, type Machine } from './machine.ts';
 
 export interface VmCell extends CellReading {
   readonly ecs: Cell['ecs'];
@@ -23,6 +23,7 @@ export interface VmCell extends CellReading {
   readonly machine: Machine;
   /** How long a task may take here. */
   readonly waitMs: number;
+  readonly pauseMs: number;
   /** Where the agent's metrics are. */
   readonly metrics: string;
   instance(): Promise<ContainerInstance>;
@@ -79,12 +80,13 @@ export async function openVmCell(options: VmCellOptions = {}): Promise<VmCell> {
     return found;
   }
 
-  await eventually('the agent to register', instance, patienceMs);
+  await patiently('the agent to register', instance);
   return {
     ecs: cell.ecs,
     engine,
     machine,
     waitMs: patienceMs,
+    pauseMs,
     metrics: `http://${address}:${metricsPort}/metrics`,
     ...readingOf(cell),
     instance,

@@ -30,6 +30,8 @@ export type Definition = Omit<RegisterTaskDefinitionCommandInput, 'family'>;
 export type InsideCell = Pick<RealCell, 'ecs' | 'engine' | 'task'> & {
   /** How long a task may take to get somewhere. */
   readonly waitMs?: number;
+  /** Between two looks. */
+  readonly pauseMs?: number;
 };
 
 const marker = '@@ ';
@@ -68,7 +70,7 @@ export function until(cell: InsideCell, taskArn: string, wanted: (task: Task) =>
     const seen = await cell.task(taskArn);
     return wanted(seen) && seen;
   }
-  return eventually('the task', look, cell.waitMs);
+  return eventually('the task', look, cell.waitMs, cell.pauseMs);
 }
 
 /** Runs it to its end and reads what its containers said. */
