@@ -37,6 +37,8 @@ export interface AgentConfig {
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
   registryAuth?: { type: RegistryAuthType; data: string };
+  /** The file with the credentials that stand for secrets. */
+  registryCredentialsFile?: string;
   /** The addresses of tasks with networks of their own, e.g. `10.88.0.0/16`; by default the first free range of ours. */
   taskSubnet?: string;
   localEndpoints: LocalEndpointSettings;
@@ -160,6 +162,7 @@ const Environment = z.object({
   BERTH_IMAGE_DISK_LOW_PERCENT: whole(80, 0, 100),
   ECS_ENGINE_AUTH_TYPE: z.enum(registryAuthTypes).optional(),
   ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
+  BERTH_REGISTRY_CREDENTIALS_FILE: z.string().startsWith('/', { error: 'expected an absolute path' }).optional(),
   ECS_LOGLEVEL: z
     .enum(['crit', ...logLevels])
     .default('info')
@@ -193,6 +196,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     BERTH_AGENT_TOKEN_FILE: tokenFile,
     ECS_ENGINE_AUTH_TYPE: authType,
     ECS_ENGINE_AUTH_DATA: authData,
+    BERTH_REGISTRY_CREDENTIALS_FILE: credentialsFile,
     ...rest
   } = parsed.data;
   return {
@@ -218,6 +222,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,
     ...imageCleanup(parsed.data),
     ...registryAuth(authType, authData),
+    ...(credentialsFile === undefined ? {} : { registryCredentialsFile: credentialsFile }),
     localEndpoints: endpointSettings(rest),
     watch: watchSettings(rest),
     logLevel: rest.ECS_LOGLEVEL,

@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deadline, systemClock } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
 import { systemIds } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom } from '#lib/random.ts';
@@ -13,6 +14,7 @@ import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
 import { createImageStore } from './engine/image-store.ts';
+import { createRegistrySecrets, type RegistrySecrets } from './engine/registry-secrets.ts';
 import { readGpuIds } from './host/gpus.ts';
 import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
@@ -73,10 +75,12 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
       pullInactivityMs: config.pullInactivityTimeoutMs,
     },
   });
+  const secrets = registrySecrets(config);
   const { images, cleanup } = createImageStore({
     config,
     engine,
     journal,
+    secrets,
     wanted: () =>
       agent
         .tasks()
@@ -96,7 +100,15 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   const local = config.dockerHost.startsWith('unix:');
   const taskCgroups = createTaskCgroups({ engine, local });
   const gpus = config.gpus ? { gpuIds: () => readGpuIds() } : {};
-  const host = createHost({ engine, taskNetwork, taskCgroups, ...gpus, agentVersion, ...config });
+  const host = createHost({
+    engine,
+    taskNetwork,
+    taskCgroups,
+    ...gpus,
+    registrySecrets: secrets !== undefined,
+    agentVersion,
+    ...config,
+  });
   const watch = createWatch({
     settings: config.watch,
     dataFolder: config.dataFolder,
@@ -194,6 +206,18 @@ function requireSameCluster({ cluster, dataFolder }: AgentConfig, journal: Journ
   throw new ConfigError(
     `ECS_CLUSTER: this agent is registered in cluster ${saved}, not ${cluster}; set it back, or deregister the instance and remove ${dataFolder}`,
   );
+}
+
+/** Throws a ConfigError when the file cannot be used. */
+function registrySecrets({ registryCredentialsFile: path }: AgentConfig): RegistrySecrets | undefined {
+  if (path === undefined) return undefined;
+  const secrets = createRegistrySecrets(path);
+  try {
+    secrets.check();
+  } catch (error) {
+    throw new ConfigError(`BERTH_REGISTRY_CREDENTIALS_FILE: ${messageOf(error)}`, { cause: error });
+  }
+  return secrets;
 }
 
 function tokenOf({ token }: AgentConfig): string {

@@ -33,12 +33,19 @@ export interface RegistryBehaviour {
   cutsInLayer?: number;
   /** Sends a layer no faster. */
   bytesPerSecond?: number;
+  /** Who may have a repository, by its path; of a registry that has several owners. */
+  logins?: Readonly<Record<string, Login>>;
   /** The tag names a list of manifests with nothing for any real machine. */
   isForAnotherMachine?: boolean;
 }
 
+export interface Login {
+  username: string;
+  password: string;
+}
+
 export interface TestRegistryOptions extends RegistryBehaviour {
-  password?: { username: string; password: string };
+  password?: Login;
   /** In the image besides a file with its content. */
   entries?: readonly ArchiveEntry[];
   /** Of the machine, for engines that are not in its network; loopback by default. */
@@ -75,9 +82,16 @@ export async function startTestRegistry(content: string, options: TestRegistryOp
     manifests.set('another-machine', image.list);
   }
 
+  function isAllowed({ url = '', headers: { authorization } }: IncomingMessage): boolean {
+    if (password !== undefined && authorization !== basic(password)) return false;
+    if (behaviour.logins === undefined) return true;
+    const owner = Object.entries(behaviour.logins).find(([path]) => url.startsWith(`/v2/${path}/`))?.[1];
+    return owner === undefined ? authorization !== undefined : authorization === basic(owner);
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests.push(`${request.method} ${request.url}`);
-    if (password !== undefined && request.headers.authorization !== basic(password)) {
+    if (!isAllowed(request)) {
       response.setHeader('www-authenticate', 'Basic realm="test"');
       fail(response, 401, 'UNAUTHORIZED', 'authentication required');
       return;
@@ -190,7 +204,7 @@ function digestOf(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }
 
-function basic({ username, password }: { username: string; password: string }): string {
+function basic({ username, password }: Login): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

@@ -21,6 +21,8 @@ export type EngineErrorKind =
   | 'in-use'
   | 'invalid'
   | 'unauthorized'
+  /** There are no credentials for the secret that a container names; found out before the engine is asked. */
+  | 'no-credentials'
   | 'rate-limited'
   | 'network'
   | 'wrong-platform'

@@ -12,11 +12,14 @@ import { diskUsedPercent } from './image-disk.ts';
 import { canonicalReference } from '#model/image-reference.ts';
 import { createImages, type Images } from './images.ts';
 import { parseRegistryAuth } from './registry-auth.ts';
+import type { RegistrySecrets } from './registry-secrets.ts';
 
 export interface ImageStoreOptions {
   config: Pick<AgentConfig, 'imageCleanup' | 'pullBehaviour' | 'pullTimeoutMs' | 'registryAuth'>;
   engine: ContainerEngine;
   journal: Pick<Journal, 'pulledImages' | 'images'>;
+  /** Absent where the operator has named none. */
+  secrets: RegistrySecrets | undefined;
   /** References of all tasks that have not ended. */
   wanted(): readonly string[];
   clock: Clock;
@@ -30,7 +33,14 @@ export interface ImageStore {
   cleanup?: ImageCleanup;
 }
 
-export function createImageStore({ config, engine, journal, wanted, ...tools }: ImageStoreOptions): ImageStore {
+export function createImageStore({
+  config,
+  engine,
+  journal,
+  secrets,
+  wanted,
+  ...tools
+}: ImageStoreOptions): ImageStore {
   const { imageCleanup, registryAuth } = config;
   const { clock, random } = tools;
   const { pulledImages, images: records } = journal;
@@ -60,6 +70,7 @@ export function createImageStore({ config, engine, journal, wanted, ...tools }: 
     records,
     lock,
     logger,
+    ...(secrets === undefined ? {} : { secrets }),
     ...(cleanup === undefined ? {} : { makeRoom: cleanup.relieve }),
     ...(registryAuth === undefined ? {} : { findCredentials: parseRegistryAuth(registryAuth.type, registryAuth.data) }),
   });

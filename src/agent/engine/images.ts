@@ -3,19 +3,28 @@
  * - Tasks that want one reference at the same time share one pull; it ends early only when all of them have gone.
  * - Only what the registry said leads to the local copy; an engine that does not answer (`unreachable`) is the caller's to wait for.
  * - Where a local copy will do, a registry that could not be reached is left alone for a while instead of delaying every start.
+ * - A container that names a secret is pulled for with that secret's credentials, and shares with those that name the same one only.
  * - Each look and each attempt shares the lock that a cleaning has alone; waiting for the next attempt does not.
  */
 import type { Clock } from '#lib/clock.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import { createSharedLock, type SharedLock } from '#lib/shared-lock.ts';
-import { EngineError, type ContainerEngine, type ImageDescription } from './container-engine.ts';
+import {
+  EngineError,
+  type ContainerEngine,
+  type EngineErrorKind,
+  type ImageDescription,
+  type RegistryCredentials,
+} from './container-engine.ts';
 import type { ImageRecords } from './image-cleanup.ts';
 import { canonicalReference, parseImageReference } from '#model/image-reference.ts';
 import { createPace, describeProgress, describeRetry } from './pull-news.ts';
 import { planPull, type LocalCopy, type PullBehaviour } from './pull-plan.ts';
 import { mayPass, retryDelay } from './pull-retry.ts';
+import { createPullConsents } from './pull-consent.ts';
 import type { FindCredentials } from './registry-auth.ts';
+import type { RegistrySecrets } from './registry-secrets.ts';
 
 export interface ObtainedImage extends ImageDescription {
   /** From the registry, now. */
@@ -26,6 +35,8 @@ export interface ObtainedImage extends ImageDescription {
 
 export interface ObtainOptions {
   signal?: AbortSignal;
+  /** Stands for the credentials to pull with, instead of the agent's own. */
+  secret?: string | undefined;
   /** How the pull is getting on, in words, every few seconds. */
   tell?: (news: string) => void;
 }
@@ -46,6 +57,8 @@ export interface ImagesOptions {
   random: Random;
   behaviour: PullBehaviour;
   findCredentials?: FindCredentials;
+  /** Absent where the operator has named none. */
+  secrets?: Pick<RegistrySecrets, 'find'>;
   /** References (canonical) this agent has pulled, for behaviour `once`; kept over restarts when it is the journal's. */
   pulledBefore?: PulledImages;
   /** No attempt of a pull begins later than this after its first. */
@@ -67,6 +80,19 @@ const leaveAloneMs = 60_000;
 const recordUseEveryMs = 10 * 60_000;
 const tellEveryMs = 5000;
 
+/** Failures about which the registry had no say: they do not lead to the local copy. */
+const withoutTheRegistry: readonly EngineErrorKind[] = ['unreachable', 'aborted', 'no-credentials'];
+
+/** An image, and on whose behalf. */
+interface Wanted {
+  readonly reference: string;
+  readonly secret: string | undefined;
+}
+
+function keyOf({ reference, secret = '' }: Wanted): string {
+  return `${reference} ${secret}`;
+}
+
 interface SharedPull {
   done: Promise<void>;
   waiting: number;
@@ -79,18 +105,27 @@ export function createImages(options: ImagesOptions): Images {
   const { records, makeRoom, lock = createSharedLock(), logger = silentLogger } = options;
   const pulls = new Map<string, SharedPull>();
   const pulledBefore = options.pulledBefore ?? new Set<string>();
+  const consents = createPullConsents(pulledBefore);
   const leftAlone = new Map<string, { until: number; error: EngineError }>();
 
   const usesRecorded = new Map<string, number>();
 
-  async function pullWithRetries(reference: string, retries: boolean, shared: Omit<SharedPull, 'done'>): Promise<void> {
-    const credentials = findCredentials?.(reference);
+  /** Asked before each attempt: credentials may have been renewed meanwhile. */
+  function credentialsFor({ reference, secret }: Wanted): RegistryCredentials | undefined {
+    if (secret === undefined) return findCredentials?.(reference);
+    if (options.secrets !== undefined) return options.secrets.find(secret);
+    throw new EngineError('no-credentials', `this machine knows no credentials for the secret ${secret}`);
+  }
+
+  async function pullWithRetries(wanted: Wanted, retries: boolean, shared: Omit<SharedPull, 'done'>): Promise<void> {
+    const { reference } = wanted;
     const { signal } = shared.controller;
     const isTime = createPace(tellEveryMs);
     const tell = (news: string): void => shared.listeners.forEach((listen) => listen(news));
     const latest = clock.now() + pullTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       try {
+        const credentials = credentialsFor(wanted);
         await lock.shared(() =>
           engine.pull(reference, {
             signal,
@@ -114,8 +149,9 @@ export function createImages(options: ImagesOptions): Images {
   }
 
   /** Rejects with EngineErrors; with `aborted` when this caller's signal aborts, whatever becomes of the pull. */
-  async function sharedPull(reference: string, retries: boolean, { signal, tell }: ObtainOptions): Promise<void> {
-    const shared = pulls.get(reference) ?? begin(reference, retries);
+  async function sharedPull(wanted: Wanted, retries: boolean, { signal, tell }: ObtainOptions): Promise<void> {
+    const { reference } = wanted;
+    const shared = pulls.get(keyOf(wanted)) ?? begin(wanted, retries);
     shared.waiting++;
     if (tell !== undefined) shared.listeners.add(tell);
     const calledOff = Promise.withResolvers<never>();
@@ -129,32 +165,36 @@ export function createImages(options: ImagesOptions): Images {
       if (tell !== undefined) shared.listeners.delete(tell);
       shared.waiting--;
       if (shared.waiting === 0) {
-        forget(reference, shared);
+        forget(wanted, shared);
         shared.controller.abort();
       }
     }
   }
 
-  function begin(reference: string, retries: boolean): SharedPull {
+  function begin(wanted: Wanted, retries: boolean): SharedPull {
     const listeners = new Set<(news: string) => void>();
     const joined = { waiting: 0, controller: new AbortController(), listeners };
-    const shared = Object.assign(joined, { done: pullWithRetries(reference, retries, joined) });
-    pulls.set(reference, shared);
+    const shared = Object.assign(joined, { done: pullWithRetries(wanted, retries, joined) });
+    pulls.set(keyOf(wanted), shared);
     // Whoever still waits sees the failure; when all have gone nobody need see it.
-    shared.done.catch(() => undefined).finally(() => forget(reference, shared));
+    shared.done.catch(() => undefined).finally(() => forget(wanted, shared));
     return shared;
   }
 
   /** A pull that all had left may end after another one has begun. */
-  function forget(reference: string, shared: SharedPull): void {
-    if (pulls.get(reference) === shared) pulls.delete(reference);
+  function forget(wanted: Wanted, shared: SharedPull): void {
+    if (pulls.get(keyOf(wanted)) === shared) pulls.delete(keyOf(wanted));
   }
 
-  async function pulledImage(reference: string, signal: AbortSignal | undefined): Promise<ImageDescription> {
+  async function pulledImage(
+    { reference, secret }: Wanted,
+    signal: AbortSignal | undefined,
+  ): Promise<ImageDescription> {
     const image = await engine.inspectImage(reference, signal && { signal });
     if (image === undefined) throw new EngineError('internal', `${reference} was pulled and is not there`);
     remember(() => {
       pulledBefore.add(canonicalReference(reference));
+      consents.given(reference, secret);
       records?.pulled(image.id, clock.now());
     });
     return image;
@@ -185,11 +225,13 @@ export function createImages(options: ImagesOptions): Images {
     const parsed = parseImageReference(reference);
     if (parsed === undefined) throw new EngineError('invalid', `invalid reference format: ${reference}`);
     const { registry, digest } = parsed;
+    const wanted: Wanted = { reference, secret: options.secret };
     const local = await lookHere(reference, options.signal);
     const request = {
       local: localCopy(local),
       pulledBefore: pulledBefore.has(canonicalReference(reference)),
       byDigest: digest !== undefined,
+      reusable: consents.mayReuse(reference, wanted.secret),
     };
     const { pull } = planPull(behaviour, request);
     if (local !== undefined && pull === 'no') return { ...local, pulled: false };
@@ -198,16 +240,16 @@ export function createImages(options: ImagesOptions): Images {
       return { ...local, pulled: false, fellBack: rest.error };
     }
     try {
-      await sharedPull(reference, pull === 'must', options);
+      await sharedPull(wanted, pull === 'must', options);
     } catch (error) {
       if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
-      if (error.kind === 'unreachable' || error.kind === 'aborted') throw error;
+      if (withoutTheRegistry.includes(error.kind)) throw error;
       if (mayPass(error.kind)) leftAlone.set(registry, { until: clock.now() + leaveAloneMs, error });
       logger.warn({ image: reference, reason: error.message }, 'an image could not be pulled; the local copy is used');
       return { ...local, pulled: false, fellBack: error };
     }
     leftAlone.delete(registry);
-    return { ...(await pulledImage(reference, options.signal)), pulled: true };
+    return { ...(await pulledImage(wanted, options.signal)), pulled: true };
   }
 
   return {

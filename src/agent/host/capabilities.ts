@@ -36,17 +36,21 @@ export interface CapabilityFacts {
   taskNetwork: boolean;
   /** Whether tasks can be limited as a whole here. */
   taskCgroups: boolean;
+  /** Whether the operator has credentials for secrets that `repositoryCredentials` names. */
+  registrySecrets: boolean;
   /** File systems of EFS that this machine has a server for. */
   fileSystems: readonly string[];
 }
 
-export function capabilities({ engine, taskNetwork, taskCgroups, fileSystems }: CapabilityFacts): Attribute[] {
+export function capabilities(facts: CapabilityFacts): Attribute[] {
+  const { engine, taskNetwork, taskCgroups, registrySecrets, fileSystems } = facts;
   const names = [
     ...ownCapabilities,
     ...dockerRemoteApiCapabilities(engine.apiVersion),
     loggingDriverCapability('none'),
   ];
   if (fileSystems.length > 0) names.push(capability.efs, ...fileSystems.map(fileSystemCapability));
+  if (registrySecrets) names.push(capability.privateRegistryAuthentication);
   if (taskCgroups) names.push(capability.taskCpuMemoryLimit);
   for (const driver of engine.logDrivers) {
     if (plainLogDrivers.includes(driver)) names.push(loggingDriverCapability(driver));

@@ -24,6 +24,8 @@ export interface HostOptions {
   gpuIds?(): Promise<string[]>;
   /** File systems of EFS that this machine has a server for, by id. */
   fileSystems?: ReadonlyMap<string, string>;
+  /** Whether the operator has credentials for secrets that `repositoryCredentials` names. */
+  registrySecrets?: boolean;
   agentVersion: string;
   reservedMemoryMiB: number;
   /** Told first among the taken ports. */
@@ -126,7 +128,13 @@ export function describeHost(facts: DescribeHost): HostDescription {
     resources: { ...resourcesOf(options, machine, listening), gpuIds: facts.gpuIds },
     attributes: [
       ...builtInAttributes(options, machine),
-      ...capabilities({ engine, taskNetwork, taskCgroups, fileSystems: [...(options.fileSystems?.keys() ?? [])] }),
+      ...capabilities({
+        engine,
+        taskNetwork,
+        taskCgroups,
+        registrySecrets: options.registrySecrets === true,
+        fileSystems: [...(options.fileSystems?.keys() ?? [])],
+      }),
       ...options.attributes,
     ],
     tags: [],

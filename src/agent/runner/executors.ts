@@ -83,6 +83,7 @@ export function createExecutors(
     try {
       const { digest } = await images.obtain(image, {
         signal: AbortSignal.any([signal, controller.signal]),
+        secret: definitionOf(task(), container)?.repositoryCredentials?.credentialsParameter,
         tell: (news) => context.pullNews(container, news),
       });
       deliver({ kind: 'pulled', container, ...(digest === undefined ? {} : { imageDigest: digest }) });

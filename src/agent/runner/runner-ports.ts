@@ -14,12 +14,12 @@ import type { HostResources } from './host-resources.ts';
 /** Makes an image available on the engine, by the agent's pull behaviour. */
 export interface Images {
   /**
-   * Rejects with an EngineError; `digest` is that of the manifest, where a registry named one. `tell` is called every few seconds at most,
-   * with how the pull is getting on.
+   * Rejects with an EngineError; `digest` is that of the manifest, where a registry named one. `secret` stands for the credentials
+   * to pull with. `tell` is called every few seconds at most, with how the pull is getting on.
    */
   obtain(
     reference: string,
-    options: { signal: AbortSignal; tell?: (news: string) => void },
+    options: { signal: AbortSignal; secret?: string | undefined; tell?: (news: string) => void },
   ): Promise<{ digest?: string }>;
 }
 

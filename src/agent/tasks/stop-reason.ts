@@ -35,6 +35,7 @@ const stepErrorNames: Readonly<Record<FailedStep, string>> = {
 /** What the classes of failed pulls are called and mean; the registry's or engine's own words follow. docs/images.md. */
 const pullFailures: Readonly<Partial<Record<string, { name: string; means: string }>>> = {
   unauthorized: { name: 'CannotPullContainerAuthError', means: 'the registry wants other credentials' },
+  'no-credentials': { name: 'CannotPullContainerAuthError', means: 'there are no credentials to pull with' },
   'image-not-found': { name: 'CannotPullImageManifestError', means: 'the registry has no such image' },
   'wrong-platform': { name: 'CannotPullImageManifestError', means: 'the image is not made for this machine' },
   'rate-limited': { name: 'CannotPullContainerError', means: 'the registry limits pulls' },

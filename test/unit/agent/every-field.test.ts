@@ -134,6 +134,7 @@ const registered = capabilities({
   engine: fakeDescription,
   taskNetwork: true,
   taskCgroups: true,
+  registrySecrets: false,
   fileSystems: [],
 }).concat([
   { name: 'ecs.os-type', value: 'linux' },

@@ -77,12 +77,16 @@ describe('where an image comes from', () => {
     const { obtain, pulls } = world({ local: 'made-here' });
     expect(ended(await obtain())).toBe('runs local');
     expect(pulls()).toBe(0);
-    expect(planPull('always', { local: 'made-here', pulledBefore: true, byDigest: false })).toEqual({ pull: 'must' });
+    expect(planPull('always', { local: 'made-here', pulledBefore: true, byDigest: false, reusable: true })).toEqual({
+      pull: 'must',
+    });
   });
 
   test('without a local copy every behaviour must pull', () => {
     for (const behaviour of pullBehaviours) {
-      expect(planPull(behaviour, { local: 'none', pulledBefore: true, byDigest: true })).toEqual({ pull: 'must' });
+      expect(planPull(behaviour, { local: 'none', pulledBefore: true, byDigest: true, reusable: true })).toEqual({
+        pull: 'must',
+      });
     }
   });
 });

@@ -10,7 +10,7 @@ import { fakeDescription } from '#test/support/fake-engine.ts';
 function missing(
   body: Partial<TaskDefinitionBody>,
   engine: Partial<EngineDescription> = {},
-  taskNetwork = true,
+  { taskNetwork = true, registrySecrets = false }: { taskNetwork?: boolean; registrySecrets?: boolean } = {},
 ): string[] {
   const { attributes } = describeHost({
     options: {
@@ -18,6 +18,7 @@ function missing(
       reservedMemoryMiB: 0,
       reservedPorts: [],
       attributes: [],
+      registrySecrets,
       fileSystems: new Map([['fs-known', '10.0.0.9:/export']]),
     },
     machine: {
@@ -166,9 +167,14 @@ describe('what is not carried out names what is missing', () => {
   });
 
   test('tasks with networks of their own where none can be had', () => {
-    expect(missing({ networkMode: 'awsvpc' }, {}, false)).toEqual(['ecs.capability.task-eni']);
+    expect(missing({ networkMode: 'awsvpc' }, {}, { taskNetwork: false })).toEqual(['ecs.capability.task-eni']);
     // Nothing on the machine reaches the addresses of a rootless engine.
     expect(missing({ networkMode: 'awsvpc' }, { securityOptions: ['rootless'] })).toEqual(['ecs.capability.task-eni']);
+  });
+
+  test('repository credentials, unless the operator has some', () => {
+    const image = { name: 'web', image: 'web:1', repositoryCredentials: { credentialsParameter: 'x' } };
+    expect(missing({ containerDefinitions: [image] }, {}, { registrySecrets: true })).toEqual([]);
   });
 
   test('privileged containers on a rootless engine', () => {
