@@ -92,10 +92,13 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   if (steady) return [];
   const counts = `${running.length} of ${service.desiredCount} tasks RUNNING, ${live.length} live, ${deployments.length} deployments`;
   const state = `service ${serviceName} is ${primary.rolloutState}: ${counts}`;
-  if (primary.waiting === undefined) return [{ invariant: 'I8', what: `${state}, and says nothing of why` }];
   // Faults make starts fail too, and a breaker that has tripped waits for a user; that is its purpose.
-  if (primary.rolloutState === 'FAILED') return [];
+  const hasFailed = primary.rolloutState === 'FAILED';
+  const isComplete = running.length === service.desiredCount && live.length === service.desiredCount;
+  if (hasFailed && (isComplete || primary.waiting !== undefined)) return [];
+  if (primary.waiting === undefined) return [{ invariant: 'I8', what: `${state}, and says nothing of why` }];
   if (!isRunnable(primary.taskDefinitionArn, view) || hasNoRoom(service, view) || isDeadlocked(service)) return [];
+  if (service.schedulingStrategy === 'DAEMON' && isOnlyStayingForOthers(service, live, view)) return [];
   return [{ invariant: 'I12', what: `${state}, waiting for ${primary.waiting.reason}` }];
 }
 
@@ -132,6 +135,20 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
   return instances
     .filter((instance) => !covered.has(instance.containerInstanceArn))
     .some((instance) => place(request, [instance], occupying, seededRandom(1)).placements.length === 0);
+}
+
+/** Daemons leave a DRAINING machine last, and draining stops no task that belongs to no service: as in ECS, those end by themselves. */
+function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows }: RestView): boolean {
+  const isDraining = (arn: string | undefined) => rows.instances.get(arn ?? '')?.status === 'DRAINING';
+  const hasOthers = (arn: string | undefined) =>
+    [...rows.tasks.values()].some(
+      (task) => task.containerInstanceArn === arn && !hasStopped(task) && task.serviceName === undefined,
+    );
+  const staying = live.filter(({ containerInstanceArn }) => isDraining(containerInstanceArn));
+  return (
+    live.length - staying.length === service.desiredCount &&
+    staying.every(({ containerInstanceArn }) => hasOthers(containerInstanceArn))
+  );
 }
 
 /** The configuration allows neither a stop nor a start; ECS stands still too. */
