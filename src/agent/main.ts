@@ -194,9 +194,9 @@ async function runPurge(config: AgentConfig, logger: Logger): Promise<number> {
 
 function openState({ dataFolder }: AgentConfig, logger: Logger): { machineId: string; journal: Journal } {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const machineId = machineIdIn(dataFolder, systemIds);
+  const { machineId, isKnown: machineIsKnown } = machineIdIn(dataFolder, systemIds);
   const path = join(dataFolder, 'journal.sqlite');
-  return { machineId, journal: openJournal({ path, machineId, logger, now: systemClock.now() }) };
+  return { machineId, journal: openJournal({ path, machineId, machineIsKnown, logger, now: systemClock.now() }) };
 }
 
 /** Control refers to tasks by their cluster: an agent that moves would leave them behind without a word. */

@@ -20,7 +20,7 @@ export interface FaultTargets {
   hosts(): readonly SimulatedHost[];
   tell(what: string): void;
   /** The journal of a host that has no agent right now is lost. */
-  loseJournal(host: SimulatedHost, how: 'gone' | 'damaged'): void;
+  loseJournal(host: SimulatedHost): void;
 }
 
 type Fault = (targets: FaultTargets) => void;
@@ -94,7 +94,7 @@ function loseJournal(targets: FaultTargets): void {
   const how = pick(targets.random, ['gone', 'damaged'] as const);
   targets.tell(`kill -9 of the agent on ${host.name}; its journal is ${how}`);
   host.kill();
-  targets.loseJournal(host, how);
+  targets.loseJournal(host);
 }
 
 function killControl({ control, tell }: FaultTargets): void {

@@ -163,8 +163,8 @@ export class World {
     });
   }
 
-  loseJournal(host: SimulatedHost, how: 'gone' | 'damaged'): void {
-    host.loseJournal(how);
+  loseJournal(host: SimulatedHost): void {
+    host.loseJournal();
     this.#amnesiacUntil.set(host, this.clock.now() + amnesiaMs);
   }
 

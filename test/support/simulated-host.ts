@@ -151,8 +151,8 @@ export class SimulatedHost {
   }
 
   /** The journal is gone, or damaged and put aside; the machine's identity, in a file of its own, is not. Only while no agent runs. */
-  loseJournal(how: 'gone' | 'damaged'): void {
-    this.journal = this.#blankJournal(how === 'damaged' ? 'journal.sqlite.damaged' : undefined);
+  loseJournal(): void {
+    this.journal = { ...this.#blankJournal(), isRebuilt: true };
   }
 
   #newProcess(what: string): SimulatedProcess {
@@ -161,9 +161,8 @@ export class SimulatedHost {
     return new SimulatedProcess({ name: `${what}@${name}`, clock, wall: this.wall, seed });
   }
 
-  #blankJournal(quarantined?: string): Journal {
-    const journal = openJournal({ path: ':memory:', machineId: this.machineId, logger: silentLogger, now: 0 });
-    return quarantined === undefined ? journal : { ...journal, quarantined };
+  #blankJournal(): Journal {
+    return openJournal({ path: ':memory:', machineId: this.machineId, logger: silentLogger, now: 0 });
   }
 
   #facts(engineVersion: string): HostFacts {

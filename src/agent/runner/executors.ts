@@ -10,7 +10,7 @@ import { TaskNetworkError } from '../network/network-driver.ts';
 import { TaskCgroupError } from '../host/task-cgroups.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
 import { containerSpec, machineLabel, taskArnLabel, type ChosenPortRanges } from '../tasks/container-config.ts';
-import type { ContainerSpec } from '../tasks/container-spec.ts';
+import type { ContainerObservation, ContainerSpec } from '../tasks/container-spec.ts';
 import { withEndpointVariables } from '../tasks/endpoint-variables.ts';
 import type { TaskFact } from '../tasks/facts.ts';
 import type { ActionExecutors } from '../tasks/next-actions.ts';
@@ -89,10 +89,23 @@ export function createExecutors(
       deliver({ kind: 'pulled', container, ...(digest === undefined ? {} : { imageDigest: digest }) });
       return done;
     } catch (error) {
-      return controller.signal.aborted ? done : conclude(container, 'pull', error);
+      return controller.signal.aborted ? done : await withoutImage(container, error);
     } finally {
       pulls.delete(container);
     }
+  }
+
+  /** A journal that lost its newest part does not know of a container that is there already: that one needs no image. */
+  async function withoutImage(container: string, error: unknown): Promise<Outcome> {
+    if (error instanceof EngineError && couldNotAsk(error.kind)) return conclude(container, 'pull', error);
+    const found = await engine.inspect(engineName(container), { signal });
+    if (found === undefined || !isOurs(found)) return conclude(container, 'pull', error);
+    deliver({ kind: 'observed', container, observation: found });
+    return done;
+  }
+
+  function isOurs({ labels }: ContainerObservation): boolean {
+    return labels[taskArnLabel] === task().assignment.taskArn && labels[machineLabel] === machineId;
   }
 
   async function launch(container: string): Promise<Outcome> {
@@ -144,10 +157,7 @@ export function createExecutors(
     try {
       const found = await engine.inspect(engineName(container), { signal });
       if (found === undefined) return { kind: 'retry', why: conflict.message };
-      const { taskArn } = task().assignment;
-      if (found.labels[taskArnLabel] !== taskArn || found.labels[machineLabel] !== machineId) {
-        return conclude(container, 'create', conflict);
-      }
+      if (!isOurs(found)) return conclude(container, 'create', conflict);
       deliver({ kind: 'observed', container, observation: found });
       return done;
     } catch (error) {

@@ -202,7 +202,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         added(task) {
           const runner = add(task);
           // After a lost journal its containers may be there already.
-          if (begun) runner.begin({ verify: journal.quarantined !== undefined });
+          if (begun) runner.begin({ verify: journal.isRebuilt });
         },
         stopWanted: (taskArn, assignmentNumber, cause) =>
           runners.get(taskArn)?.deliver({ kind: 'stopWanted', assignmentNumber, cause }),

@@ -62,8 +62,10 @@ const sqliteNotADatabase = 26;
 
 export interface OpenedFile {
   database: DatabaseSync;
-  /** Where a damaged file was put. */
-  quarantined?: string;
+  /** There was none. */
+  isNew: boolean;
+  /** There was one, but it was damaged and put aside. */
+  wasDamaged: boolean;
 }
 
 export interface OpenFileOptions {
@@ -78,7 +80,7 @@ export interface OpenFileOptions {
 /** Throws JournalLockedError or JournalVersionError; anything else it throws is the file system's or SQLite's own. */
 export function openJournalFile({ path, logger, now, verify }: OpenFileOptions): OpenedFile {
   try {
-    return { database: open(path, verify) };
+    return { ...open(path, verify), wasDamaged: false };
   } catch (error) {
     if (!isDamage(error) || !existsSync(path)) throw error;
     const quarantined = `${path}.damaged-${now}`;
@@ -89,11 +91,11 @@ export function openJournalFile({ path, logger, now, verify }: OpenFileOptions):
       { error, path, quarantined },
       'the journal is damaged and was put aside; it is rebuilt from the containers on the engine and from control',
     );
-    return { database: open(path, verify), quarantined };
+    return { ...open(path, verify), wasDamaged: true };
   }
 }
 
-function open(path: string, verify: OpenFileOptions['verify']): DatabaseSync {
+function open(path: string, verify: OpenFileOptions['verify']): Pick<OpenedFile, 'database' | 'isNew'> {
   const database = new DatabaseSync(path);
   try {
     database.exec(`
@@ -106,9 +108,9 @@ function open(path: string, verify: OpenFileOptions['verify']): DatabaseSync {
     if (path !== ':memory:') chmodSync(path, 0o600);
     const check = database.prepare('PRAGMA quick_check(1)').get();
     if (check?.['quick_check'] !== 'ok') throw new JournalDamageError(String(check?.['quick_check']));
-    migrate(database, path);
+    const isNew = migrate(database, path) === 0;
     verify(database);
-    return database;
+    return { database, isNew };
   } catch (error) {
     database.close();
     if (resultCode(error) === sqliteBusy) throw new JournalLockedError(path, { cause: error });
@@ -116,12 +118,14 @@ function open(path: string, verify: OpenFileOptions['verify']): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
+/** The version that it had. */
+function migrate(database: DatabaseSync, path: string): number {
   const found = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
   if (found > migrations.length) throw new JournalVersionError(path, found, migrations.length);
   for (const [index, step] of migrations.entries()) {
     if (index >= found) database.exec(`BEGIN; ${step}; PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
+  return found;
 }
 
 /** What is in the file is not what this agent wrote. */

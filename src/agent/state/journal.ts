@@ -40,8 +40,8 @@ export interface JournalListener {
 }
 
 export interface Journal extends SessionState {
-  /** Where a damaged predecessor was put when this journal was begun anew in its place. */
-  readonly quarantined: string | undefined;
+  /** It was begun anew in this life of the agent, in place of one that was damaged or lost. */
+  readonly isRebuilt: boolean;
   subscribe(listener: JournalListener): () => void;
   tasks(): AgentTask[];
   /** Saves how far the task has come and, with it, the snapshot to report. */
@@ -65,6 +65,8 @@ export interface JournalOptions {
   path: string;
   /** This machine's own identity (see machine-id.ts); saved at the first opening and never changed. */
   machineId: string;
+  /** The machine had its identity before this start: a journal that is not there was lost. False by default. */
+  machineIsKnown?: boolean;
   logger: Logger;
   /** Epoch milliseconds; only for the name of a file put aside. */
   now: number;
@@ -72,15 +74,17 @@ export interface JournalOptions {
 
 /** Throws JournalLockedError when another process has the file, JournalVersionError when a newer agent wrote it. */
 export function openJournal(options: JournalOptions): Journal {
-  const { database, quarantined } = openJournalFile({ ...options, verify });
-  const journal = createJournal(database, quarantined);
+  const { database, isNew, wasDamaged } = openJournalFile({ ...options, verify });
+  const journal = createJournal(database, wasDamaged || (isNew && options.machineIsKnown === true));
   if (journal.identity().machineId === '') journal.saveMachineId(options.machineId);
   return journal;
 }
 
 function verify(database: DatabaseSync): void {
   try {
-    createJournal(database, undefined).tasks();
+    const journal = createJournal(database, false);
+    for (const { assignment } of journal.tasks()) journal.lastSnapshot(assignment.taskArn);
+    journal.pendingStateChanges(Number.MAX_SAFE_INTEGER);
   } catch (error) {
     throw new JournalDamageError('the journal holds a task that cannot be read', { cause: error });
   }
@@ -98,10 +102,7 @@ const Snapshot = z.custom<TaskSnapshot>((value) => z.looseObject({ taskArn: z.st
 const registrationFacts = ['containerInstanceArn', 'cluster', 'region', 'accountId'] as const;
 type FactName = (typeof registrationFacts)[number] | 'machineId' | 'assignmentNumber' | 'stateChangeNumber';
 
-function createJournal(
-  database: DatabaseSync,
-  quarantined: string | undefined,
-): Journal & { saveMachineId(id: string): void } {
+function createJournal(database: DatabaseSync, isRebuilt: boolean): Journal & { saveMachineId(id: string): void } {
   const listeners = new Set<JournalListener>();
   const sql = prepareStatements(database);
 
@@ -173,7 +174,7 @@ function createJournal(
   }
 
   return {
-    quarantined,
+    isRebuilt,
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

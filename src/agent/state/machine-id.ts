@@ -9,13 +9,14 @@ import type { Ids } from '#lib/ids.ts';
 const fileName = 'machine-id';
 const wellFormed = /^[0-9a-f-]{8,64}$/;
 
-export function machineIdIn(folder: string, ids: Ids): string {
+/** `isKnown`: it was made by an earlier start. */
+export function machineIdIn(folder: string, ids: Ids): { machineId: string; isKnown: boolean } {
   const path = join(folder, fileName);
   const saved = readIfThere(path)?.trim();
-  if (saved !== undefined && wellFormed.test(saved)) return saved;
+  if (saved !== undefined && wellFormed.test(saved)) return { machineId: saved, isKnown: true };
   const machineId = ids.uuid();
   writeDurably(path, `${machineId}\n`);
-  return machineId;
+  return { machineId, isKnown: false };
 }
 
 function readIfThere(path: string): string | undefined {

@@ -240,7 +240,7 @@ describe('the engine', () => {
     const task = world.assign(1, one());
     await world.until(task, 'RUNNING');
     world.engine.failNext('ping', { kind: 'hang' });
-    await world.clock.advance(70_000);
+    await world.clock.advance(62_000);
     expect(world.supervisor().problems().engine).toContain('does not answer: ping took longer');
     await world.clock.advance(60_000);
     expect(world.supervisor().problems()).toEqual({});
