@@ -33,7 +33,7 @@ export function dockerExec(
   { execMs }: Pick<DockerTimeouts, 'execMs'>,
 ): EngineExec {
   function inspect(id: string, signal?: AbortSignal): Promise<z.infer<typeof ExecInspection> | undefined> {
-    const request = { what: 'inspection of a command', ms: execMs, signal };
+    const request = { what: 'inspection of a command', ms: execMs, signal, isQuestion: true };
     return call(request, async (abortSignal) => {
       try {
         return ExecInspection.parse(await get(`/exec/${id}/json`, abortSignal));
@@ -104,7 +104,7 @@ export function dockerExec(
     },
 
     async execPids(idOrName, { signal } = {}) {
-      const request = { what: `inspection of container ${idOrName}`, ms: execMs, signal };
+      const request = { what: `inspection of container ${idOrName}`, ms: execMs, signal, isQuestion: true };
       const { ExecIDs: ids } = await call(request, async (abortSignal) => {
         try {
           return ContainerExecs.parse(await get(`/containers/${encodeURIComponent(idOrName)}/json`, abortSignal));
