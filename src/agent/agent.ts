@@ -17,13 +17,14 @@ import type { ContainerProcesses } from './host/processes.ts';
 import type { TaskCgroups } from './host/task-cgroups.ts';
 import { createEngineLogSource } from './logs/log-source.ts';
 import type { TaskNetworkDriver } from './network/network-driver.ts';
+import { createPrepull, type ListedImage } from './runner/prepull.ts';
 import type { Images, RunnerSettings } from './runner/runner-ports.ts';
 import { createSupervisor } from './runner/supervisor.ts';
 import { createSession, type AgentSession, type ConnectionState } from './session/connection.ts';
 import type { Connector } from './session/connector.ts';
 import type { HostFacts } from './session/handshake.ts';
 import type { Journal } from './state/journal.ts';
-import { portsInUse, type AgentTask } from './tasks/agent-task.ts';
+import { imageReferences, portsInUse, taskHasStopped, type AgentTask } from './tasks/agent-task.ts';
 import type { ContainerEndpoint } from './tasks/endpoint-variables.ts';
 
 export interface AgentOptions {
@@ -61,6 +62,8 @@ export interface AgentOptions {
 
 export interface AgentSettings extends RunnerSettings {
   cluster: string;
+  /** References that the operator wants on this machine; none by default. */
+  prepullImages?: readonly string[];
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }
@@ -78,13 +81,24 @@ export interface Agent {
   /** Asks control in the name of a task; answers within a few seconds, whatever happens. */
   protect: AgentSession['protect'];
   tasks(): AgentTask[];
+  /** References of images that somebody needs or will. */
+  wantedImages(): string[];
+  /** What the operator wants on the machine, and how it stands. */
+  listedImages(): ListedImage[];
 }
 
 export function createAgent(options: AgentOptions): Agent {
   const { engine, images, journal, clock, ids, random, logger, config } = options;
+  const prepull = createPrepull({
+    images,
+    listed: config.prepullImages ?? [],
+    clock,
+    random,
+    logger: logger.child({ part: 'images' }),
+  });
   const supervisor = createSupervisor({
     engine,
-    images,
+    images: prepull.images,
     ...(options.taskNetwork === undefined ? {} : { taskNetwork: options.taskNetwork }),
     journal,
     clock,
@@ -119,6 +133,9 @@ export function createAgent(options: AgentOptions): Agent {
     // The supervisor hears of assignments from the journal itself.
     onAssigned: () => undefined,
     onRefused: options.refused,
+    prepull: prepull.obtain,
+    // A machine that control does not know yet has no use for images.
+    onOpened: prepull.start,
     clock,
     random,
     logger,
@@ -148,7 +165,7 @@ export function createAgent(options: AgentOptions): Agent {
     async stop() {
       unsubscribe?.();
       session.stop();
-      await Promise.all([execs.close(), supervisor.stop()]);
+      await Promise.all([execs.close(), prepull.stop(), supervisor.stop()]);
     },
     underWay: supervisor.underWay,
     session: () => session.state,
@@ -156,5 +173,13 @@ export function createAgent(options: AgentOptions): Agent {
     sendTelemetry: session.sendTelemetry,
     protect: session.protect,
     tasks: supervisor.tasks,
+    wantedImages: () => [
+      ...supervisor
+        .tasks()
+        .filter((task) => !taskHasStopped(task))
+        .flatMap(imageReferences),
+      ...prepull.wanted(),
+    ],
+    listedImages: prepull.listed,
   };
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { logLevels, type LogLevel } from '#lib/logger.ts';
 import type { Attribute } from '#model/attributes.ts';
+import { parseImageReference } from '#model/image-reference.ts';
 import type { HostPort } from '#model/resources.ts';
 import type { CleanupSettings } from './engine/image-cleanup-plan.ts';
 import { endpointSettings, endpointVariables } from './metadata/endpoint-settings.ts';
@@ -33,6 +34,8 @@ export interface AgentConfig {
   gpus: boolean;
   pullBehaviour: PullBehaviour;
   pullTimeoutMs: number;
+  /** That are to be here before tasks want them. */
+  prepullImages: readonly string[];
   pullInactivityTimeoutMs: number;
   /** Absent when images are not cleaned up. */
   imageCleanup?: CleanupSettings;
@@ -162,6 +165,11 @@ const Environment = z.object({
   BERTH_IMAGE_DISK_LOW_PERCENT: whole(80, 0, 100),
   ECS_ENGINE_AUTH_TYPE: z.enum(registryAuthTypes).optional(),
   ECS_ENGINE_AUTH_DATA: z.string().min(1).optional(),
+  BERTH_PREPULL_IMAGES: json(
+    z.array(z.string().refine((text) => parseImageReference(text) !== undefined)),
+    '[]',
+    'a JSON array of images, such as ["registry.example/web:1"]',
+  ),
   BERTH_REGISTRY_CREDENTIALS_FILE: z.string().startsWith('/', { error: 'expected an absolute path' }).optional(),
   ECS_LOGLEVEL: z
     .enum(['crit', ...logLevels])
@@ -218,6 +226,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     fileSystems: new Map(Object.entries(rest.BERTH_EFS_FILE_SYSTEMS)),
     gpus: rest.ECS_ENABLE_GPU_SUPPORT,
     pullBehaviour: rest.ECS_IMAGE_PULL_BEHAVIOR,
+    prepullImages: rest.BERTH_PREPULL_IMAGES,
     pullTimeoutMs: rest.ECS_IMAGE_PULL_TIMEOUT,
     pullInactivityTimeoutMs: rest.ECS_IMAGE_PULL_INACTIVITY_TIMEOUT,
     ...imageCleanup(parsed.data),

@@ -29,7 +29,6 @@ import { purge } from './runner/purge.ts';
 import { createWebSocketConnector } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
-import { imageReferences, taskHasStopped } from './tasks/agent-task.ts';
 import { machineIdIn } from './state/machine-id.ts';
 import { createWatch } from './watch.ts';
 
@@ -81,11 +80,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     engine,
     journal,
     secrets,
-    wanted: () =>
-      agent
-        .tasks()
-        .filter((task) => !taskHasStopped(task))
-        .flatMap(imageReferences),
+    wanted: () => agent.wantedImages(),
     clock: systemClock,
     random: systemRandom,
     logger,
@@ -129,6 +124,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     availabilityZone: defaultAvailabilityZone,
     containerInstanceArn: () => journal.registration()?.containerInstanceArn,
     protect: (wish) => agent.protect(wish),
+    listedImages: () => agent.listedImages(),
     clock: systemClock,
     logger,
   });

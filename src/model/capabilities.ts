@@ -28,6 +28,7 @@ export const capability = {
   gpuSharing: 'berth.capability.gpu-sharing',
   increasedTaskCpuLimit: 'ecs.capability.increased-task-cpu-limit',
   neuronDevices: 'berth.capability.neuron-devices',
+  prepull: 'berth.capability.prepull',
   pidIpcNamespaceSharing: 'ecs.capability.pid-ipc-namespace-sharing',
   privateRegistryAuthentication: 'ecs.capability.private-registry-authentication.secretsmanager',
   privilegedContainer: 'com.amazonaws.ecs.capability.privileged-container',

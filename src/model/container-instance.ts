@@ -2,6 +2,7 @@
  * A container instance: one machine with an agent. Resources and versions are written by the agent at registration, custom
  * attributes and status through the API, connectivity by control's session layer.
  */
+import type { Prepull } from './prepull.ts';
 import type { Attribute } from './attributes.ts';
 import type { InstanceResources } from './resources.ts';
 import type { Tag } from './tag.ts';
@@ -74,6 +75,8 @@ export interface ContainerInstance {
    * agent got under them is unknown here through no fault of its own and is never stopped for that (docs/session.md).
    */
   forgottenAssignments?: readonly { after: number; upTo: number }[];
+  /** Images that it was asked to have ahead of deployments. */
+  prepulls?: readonly Prepull[];
 }
 
 /** All attributes with custom values winning over reported ones. */

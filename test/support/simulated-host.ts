@@ -171,6 +171,7 @@ export class SimulatedHost {
       capability.containerHealthCheck,
       capability.containerOrdering,
       capability.containerRestartPolicy,
+      capability.prepull,
       capability.taskCpuMemoryLimit,
       ...dockerRemoteApiCapabilities('1.41'),
     ];

@@ -22,6 +22,7 @@ const ownCapabilities: readonly string[] = [
   capability.executeCommand,
   capability.increasedTaskCpuLimit,
   capability.pidIpcNamespaceSharing,
+  capability.prepull,
 ];
 
 /** Of an agent that gives tasks networks of their own; FARGATE asks for nothing else of a machine but room. */

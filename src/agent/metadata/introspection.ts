@@ -1,6 +1,7 @@
 /** The agent about itself and its tasks, for people and monitors on the machine (ecs-agent's port 51678). Internal containers are left out. */
 import { reportedStatus, taskSnapshot } from '../tasks/task-state.ts';
 import { isStopping, type AgentTask } from '../tasks/agent-task.ts';
+import type { ListedImage } from '../runner/prepull.ts';
 import { isInternalContainer } from '../tasks/pause-container.ts';
 import { engineIdOf, networksOf, portsOf, time, volumesOf } from './container-metadata.ts';
 import type { Looks } from './looks.ts';
@@ -12,6 +13,7 @@ export interface IntrospectionOptions {
   /** Undefined until it is registered. */
   containerInstanceArn(): string | undefined;
   tasks(): readonly AgentTask[];
+  listedImages(): readonly ListedImage[];
   looks: Looks;
 }
 
@@ -84,7 +86,10 @@ export function introspectionRoutes(options: IntrospectionOptions): Route[] {
     {
       method: 'GET',
       path: '/',
-      answer: () => ({ status: 200, json: { AvailableCommands: ['/v1/metadata', '/v1/tasks', '/license'] } }),
+      answer: () => ({
+        status: 200,
+        json: { AvailableCommands: ['/v1/metadata', '/v1/tasks', '/v1/images', '/license'] },
+      }),
     },
     {
       method: 'GET',
@@ -95,6 +100,16 @@ export function introspectionRoutes(options: IntrospectionOptions): Route[] {
       },
     },
     { method: 'GET', path: '/v1/tasks', answer: answerTasks },
+    {
+      method: 'GET',
+      path: '/v1/images',
+      answer: () => {
+        const Images = options
+          .listedImages()
+          .map(({ image, state, reason }) => ({ Image: image, State: state.toUpperCase(), Reason: reason }));
+        return { status: 200, json: { Images } };
+      },
+    },
     { method: 'GET', path: '/license', answer: () => ({ status: 200, contentType: 'text/plain', text: licence }) },
   ];
 }

@@ -14,7 +14,7 @@ import type { StatsSource } from '../stats/stats-source.ts';
 import { taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
 import type { ContainerEndpoint } from '../tasks/endpoint-variables.ts';
 import { createEndpointIds, createEndpointLookup } from './endpoint-ids.ts';
-import { introspectionRoutes } from './introspection.ts';
+import { introspectionRoutes, type IntrospectionOptions } from './introspection.ts';
 import { startLocalServer, type LocalServer } from './local-server.ts';
 import { createLooks } from './looks.ts';
 import { protectionRoutes, type ProtectionEndpointOptions } from './protection-endpoint.ts';
@@ -45,6 +45,7 @@ export interface LocalEndpointOptions {
   availabilityZone: string;
   containerInstanceArn(): string | undefined;
   protect: ProtectionEndpointOptions['protect'];
+  listedImages: IntrospectionOptions['listedImages'];
   clock: Clock;
   logger: Logger;
 }

@@ -49,6 +49,10 @@ export interface SessionOptions {
   readonly execs: ExecSource;
   /** These tasks are new or shall stop; all of it is saved. Must not throw. */
   onAssigned(taskArns: readonly string[]): void;
+  /** Gets images ahead of tasks; must not reject. Absent: none are got. */
+  prepull?: ResponderContext['prepull'];
+  /** A session is open. Must not throw. */
+  onOpened?(): void;
   /** No reconnect follows: somebody has to act, as the advice says. */
   onRefused?(advice: string): void;
   readonly clock: Clock;
@@ -192,9 +196,11 @@ export function createSession(options: SessionOptions): AgentSession {
     logger.info({ containerInstanceArn, session: welcome.sessionId }, 'session opened');
     serving.context.outbox.wake();
     protections.opened(send);
+    options.onOpened?.();
   }
 
   function createServing(welcome: Welcome): Serving {
+    const { prepull = refusePrepull } = options;
     const questions = createStopQuestions(clock, send);
     const logs = createLogStreams({ source: options.logs, clock, send });
     const execs = createExecStreams({ source: options.execs, send });
@@ -207,7 +213,18 @@ export function createSession(options: SessionOptions): AgentSession {
     });
     return {
       heartbeat,
-      context: { state, outbox, questions, logs, protections, execs, logger, send, onAssigned: options.onAssigned },
+      context: {
+        state,
+        outbox,
+        questions,
+        logs,
+        protections,
+        prepull,
+        execs,
+        logger,
+        send,
+        onAssigned: options.onAssigned,
+      },
       dispose() {
         protections.closed();
         heartbeat.stop();
@@ -294,6 +311,10 @@ export function createSession(options: SessionOptions): AgentSession {
       return stateOf(phase);
     },
   };
+}
+
+function refusePrepull(): ReturnType<ResponderContext['prepull']> {
+  return Promise.resolve({ kind: 'failed', reason: 'this agent pulls no images ahead of tasks' });
 }
 
 function stateOf(phase: Phase): ConnectionState {

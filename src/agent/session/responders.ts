@@ -7,6 +7,7 @@ import type { AgentMessage, ControlMessage } from '#protocol/session/messages.ts
 import type { ExecStreams } from './exec-streams.ts';
 import type { LogStreams } from './log-streams.ts';
 import type { Outbox } from './outbox.ts';
+import type { PrepullImages, PrepullOutcome } from '#protocol/session/prepull.ts';
 import type { ProtectionRequests } from './protection-requests.ts';
 import type { SessionState } from './session-state.ts';
 import type { StopQuestions } from './stop-questions.ts';
@@ -17,6 +18,8 @@ export interface ResponderContext {
   readonly questions: StopQuestions;
   readonly logs: LogStreams;
   readonly protections: ProtectionRequests;
+  /** Must not reject. */
+  prepull(images: PrepullImages['images']): Promise<PrepullOutcome['outcome']>;
   readonly execs: ExecStreams;
   readonly logger: Logger;
   send(message: AgentMessage): void;
@@ -78,6 +81,10 @@ const responders: Responders = {
   logsOpen: (message, { logs }) => logs.open(message),
   logsCredit: (message, { logs }) => logs.credit(message),
   logsClose: (message, { logs }) => logs.close(message),
+
+  prepull({ deploymentId, images }, { prepull, send }) {
+    void prepull(images).then((outcome) => send({ type: 'prepullOutcome', deploymentId, outcome }));
+  },
 
   protectionAnswer: (message, { protections }) => protections.answered(message),
 

@@ -12,6 +12,8 @@ export interface ServiceActionMap {
   stopTasks: { taskArns: readonly string[]; stopCode: StopCode; reason: string };
   /** `containerInstanceArns` names the place of each (daemons); otherwise placement chooses. */
   startTasks: { deploymentId: string; count: number; containerInstanceArns?: readonly string[] };
+  /** Asks instances to pull the images of a deployment before its tasks come. */
+  prepull: { deploymentId: string; containerInstanceArns: readonly string[] };
   /** Suppressed when it repeats what was said; see service-events.ts. */
   addEvent: { message: string };
   setDesiredCount: { desiredCount: number };

@@ -17,6 +17,7 @@ import {
 } from './census.ts';
 import { isHeld } from './launch-throttle.ts';
 import type { DaemonInstance } from './snapshot.ts';
+import { emptyPrepullPlan, goesOnForImages, pullsEndAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
 import { isAlive, isLive, isRunning, isUnhealthy, isUp } from './task-health.ts';
 import { mayStop, waitingForProtection } from './task-protection.ts';
 
@@ -28,6 +29,7 @@ export function planDaemons(input: PlanInput): Plan {
   const stops = stopsOffCoverage(input, byInstance);
   const starts: string[] = [];
   const settled: Task[] = [];
+  const prepulls = emptyPrepullPlan();
   let budget = standing(covered, byInstance, input) - floor;
   let missing = 0;
   for (const { containerInstanceArn, connected } of covered) {
@@ -40,6 +42,7 @@ export function planDaemons(input: PlanInput): Plan {
       const free = keep !== undefined || !isStanding(task, input);
       if (!free && budget <= 0) continue;
       if (!free) budget -= 1;
+      if (!free && goesOnForImages(task, input, prepulls)) continue;
       stops.push(planned(task, input));
     }
     const empty = keep === undefined && outdated.length === 0 && leaving.length === 0;
@@ -64,7 +67,9 @@ export function planDaemons(input: PlanInput): Plan {
     waiting:
       reached && leaving.length + staying.length === 0
         ? undefined
-        : waitingReason(input, { settled, others, leaving, staying, missing }),
+        : waitingReason(input, { settled, others, leaving, staying, missing, prepulls }),
+    prepulls: [...prepulls.due],
+    pullsEndAt: pullsEndAt(prepulls),
     reached,
     desiredCount: covered.length,
   };
@@ -126,9 +131,11 @@ interface Unfinished {
   /** On DRAINING instances that others still use. */
   staying: readonly Task[];
   missing: number;
+  prepulls: PrepullPlan;
 }
 
-function waitingReason(input: PlanInput, { settled, others, leaving, staying, missing }: Unfinished): PlanWaiting {
+function waitingReason(input: PlanInput, unfinished: Unfinished): PlanWaiting {
+  const { settled, others, leaving, staying, missing, prepulls } = unfinished;
   const { primary, snapshot, now } = input;
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (missing > 0 && isHeld(primary, now)) {
@@ -138,6 +145,8 @@ function waitingReason(input: PlanInput, { settled, others, leaving, staying, mi
   if (snapshot.unplaced.has(primary.id)) return { reason: 'room for a daemon on its container instance' };
   const forTasks = waitingForTasks(settled, leaving, input);
   if (forTasks !== undefined) return forTasks;
+  const forImages = waitingForImages(prepulls);
+  if (forImages !== undefined) return forImages;
   const forProtection = waitingForProtection(
     others.filter((task) => !staying.includes(task)),
     input,

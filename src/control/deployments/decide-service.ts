@@ -66,6 +66,7 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
   if (snapshot.unplaced.size > 0) wakeTimes.push(now + placementRetryMs);
   const protectionEnds = plan.waiting === undefined ? undefined : nextProtectionEnd(input);
   if (protectionEnds !== undefined) wakeTimes.push(protectionEnds);
+  if (plan.pullsEndAt !== undefined) wakeTimes.push(plan.pullsEndAt);
 
   const waiting = plan.waiting === undefined ? undefined : waitingOf(plan);
   const next = nextPrimary(countHealthFailures(primary, plan), plan, waiting, now);
@@ -78,6 +79,7 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
     ...changedDeployments(service.deployments, [next, ...kept], now),
     ...older.filter((deployment) => !kept.includes(deployment)).map(({ id }) => removal(id)),
     ...stopActions(plan.stops, next.id),
+    ...prepullActions(plan, next.id),
     ...plan.starts.map((start): ServiceAction => ({ kind: 'startTasks', ...start })),
     ...events(snapshot, plan, { before: primary, after: next, kept, newlyHeld }, now),
   ];
@@ -195,6 +197,10 @@ function sameContent(a: Deployment, b: Deployment): boolean {
   const content = (deployment: Deployment): string =>
     JSON.stringify(Object.entries({ ...deployment, updatedAt: 0 }).toSorted(([x], [y]) => (x < y ? -1 : 1)));
   return content(a) === content(b);
+}
+
+function prepullActions({ prepulls }: Plan, deploymentId: string): ServiceAction[] {
+  return prepulls.length === 0 ? [] : [{ kind: 'prepull', deploymentId, containerInstanceArns: prepulls }];
 }
 
 function stopActions(stops: readonly PlannedStop[], primaryId: string): ServiceAction[] {

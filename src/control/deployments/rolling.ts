@@ -26,6 +26,7 @@ import {
 import { lastCompleted } from './circuit-breaker.ts';
 import { isHeld } from './launch-throttle.ts';
 import { rolloutLimits } from './limits.ts';
+import { emptyPrepullPlan, goesOnForImages, pullsEndAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
 import { isHealthy, isRunning, isUp } from './task-health.ts';
 import { mayStop, waitingForProtection } from './task-protection.ts';
 
@@ -38,6 +39,7 @@ interface Draft {
   census: Census;
   readonly stops: PlannedStop[];
   readonly starts: PlannedStart[];
+  readonly prepulls: PrepullPlan;
 }
 
 export function planReplicas(input: PlanInput): Plan {
@@ -51,6 +53,7 @@ export function planReplicas(input: PlanInput): Plan {
     census: takeCensus(input),
     stops: [],
     starts: [],
+    prepulls: emptyPrepullPlan(),
   };
   stopSurplus(draft);
   stopWhatNeverCounted(draft);
@@ -64,6 +67,8 @@ export function planReplicas(input: PlanInput): Plan {
   return {
     stops: draft.stops,
     starts: draft.starts,
+    prepulls: [...draft.prepulls.due],
+    pullsEndAt: pullsEndAt(draft.prepulls),
     waiting: reached && leaving.length === 0 ? undefined : waitingReason(draft, missing),
     reached,
     desiredCount: draft.desired,
@@ -109,20 +114,24 @@ function stopWhatIsReplaced(draft: Draft): void {
 
 /**
  * Stops up to `count` of what is to go, in order, without going below the floor, and nothing that would be started again at once. Answers how many.
+ * `ahead`: nothing has taken their place yet, so those whose instance still pulls for it go on, and count as if they had been stopped.
  */
-function stopOutgoing(draft: Draft, count: number): number {
+function stopOutgoing(draft: Draft, count: number, { ahead = false } = {}): number {
   const { input, census, floor } = draft;
   let budget =
     countHealthy(census.own, input) + census.outgoing.filter((task) => isStanding(task, input)).length - floor;
   let spare = spareToGo(draft);
   const victims: Task[] = [];
+  let going = 0;
   for (const task of outgoingOrder(census.outgoing, input)) {
-    if (victims.length >= count) break;
+    if (going >= count) break;
     if (!mayStop(task, input)) continue;
     const [standing, keeping] = [isStanding(task, input), isKeeping(task, input)];
     if ((standing && budget <= 0) || (keeping && spare <= 0)) continue;
     if (standing) budget -= 1;
     if (keeping) spare -= 1;
+    going += 1;
+    if (ahead && goesOnForImages(task, input, draft.prepulls)) continue;
     victims.push(task);
   }
   stop(draft, victims);
@@ -165,7 +174,7 @@ function makeRoom(draft: Draft, count: number): number {
 function stopOutgoingWhere(draft: Draft, count: number, eligible: (task: Task) => boolean): number {
   const { census } = draft;
   const set = { ...draft, census: { ...census, outgoing: census.outgoing.filter(eligible) } };
-  const stopped = stopOutgoing(set, count);
+  const stopped = stopOutgoing(set, count, { ahead: true });
   const gone = new Set(draft.stops.map(({ task }) => task.taskArn));
   draft.census = without(census, gone);
   return stopped;
@@ -234,6 +243,8 @@ function waitingReason(draft: Draft, missing: number): PlanWaiting {
   const { snapshot, primary, now } = input;
   if (starts.length > 0) return { reason: 'tasks to start' };
   if (stops.length > 0) return waitingForTasks(census.own, census.leaving, input) ?? { reason: 'tasks to stop' };
+  const forImages = waitingForImages(draft.prepulls);
+  if (forImages !== undefined) return forImages;
   if (primary.rolloutState === 'FAILED') return { reason: 'an update of the service, because the deployment failed' };
   if (isHeld(primary, now)) return holding(primary.launchesHeldUntil);
   const forProtection = waitingForProtection(toGo(draft), input);

@@ -46,5 +46,10 @@ export interface ServiceSnapshot {
   daemonInstances: readonly DaemonInstance[];
   /** ARNs of the service's tasks, the first to go first; a task that is not named goes after those that are. */
   removalOrder: readonly string[];
+  /**
+   * Instances that have yet to pull the images of the PRIMARY deployment, as far as their agents can ahead of tasks: not asked yet, or under way
+   * until this time at the latest (epoch ms). Where an instance is not named nothing is to be waited for.
+   */
+  prepulls: ReadonlyMap<string, 'due' | number>;
   rules: SchedulingRules;
 }

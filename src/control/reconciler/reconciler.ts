@@ -101,8 +101,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function placementChanged(instance: ContainerInstance): boolean {
-    const { status, agentConnected, health, resources, agentAttributes, customAttributes } = instance;
-    const seen = JSON.stringify([status, agentConnected, health.status, resources, agentAttributes, customAttributes]);
+    const { status, agentConnected, health, resources, prepulls } = instance;
+    const attributes = [instance.agentAttributes, instance.customAttributes];
+    const seen = JSON.stringify([status, agentConnected, health.status, resources, attributes, prepulls]);
     if (lastSeen.get(instance.containerInstanceArn) === seen) return false;
     lastSeen.set(instance.containerInstanceArn, seen);
     return true;

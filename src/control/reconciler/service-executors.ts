@@ -4,12 +4,14 @@
  */
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import type { Cluster } from '#model/cluster.ts';
+import { imagesOf, withPrepull } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import type { Tag } from '#model/tag.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
 import type { ServiceAction, ServiceActionKind, ServiceActionMap } from '../deployments/actions.ts';
+import { pinnedDigestOf } from '../deployments/pinned-images.ts';
 import { withNewDeployment } from '../deployments/new-deployment.ts';
 import { eventTexts, rollbackReason } from '../deployments/reasons.ts';
 import { withEvent } from '../deployments/service-events.ts';
@@ -85,6 +87,19 @@ const executors: Executors = {
       addEvent(work, eventTexts.started(work.service.serviceName, taskArns));
     }
     if (outcome.unplaced > 0) work.unplaced.set(deployment.id, unplacedOf(outcome));
+  },
+
+  async prepull(work, { deploymentId, containerInstanceArns }) {
+    const deployment = work.service.deployments.find(({ id }) => id === deploymentId);
+    const definition = deployment && (await definitionByArn(work.tx, deployment.taskDefinitionArn));
+    if (definition === undefined) return;
+    const images = imagesOf(definition.body, (container) => pinnedDigestOf(container, deployment?.pinnedImages));
+    for (const arn of containerInstanceArns) {
+      const instance = await work.tx.containerInstances.get(arn);
+      if (instance === undefined) continue;
+      const prepulls = withPrepull(instance.prepulls, { deploymentId, images, askedAt: work.now });
+      await work.tx.containerInstances.put({ ...instance, prepulls });
+    }
   },
 
   addEvent(work, { message }) {

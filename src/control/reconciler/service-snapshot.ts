@@ -1,7 +1,9 @@
 /** Reads what a decision about a service needs, inside one transaction. */
 import { arnId } from '#model/arn.ts';
+import { capability } from '#model/capabilities.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
+import { isUnderWay, prepullEndsAt } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
@@ -16,12 +18,13 @@ import { taskResources } from '#model/task-definition.ts';
 export interface SnapshotOptions {
   rules: SchedulingRules;
   unplaced: ReadonlyMap<string, Unplaced>;
+  now: number;
 }
 
 export async function readServiceSnapshot(
   tx: StoreTransaction,
   service: Service,
-  { rules, unplaced }: SnapshotOptions,
+  { rules, unplaced, now }: SnapshotOptions,
 ): Promise<ServiceSnapshot> {
   const { clusterName, serviceName } = service;
   const live = await tx.tasks.all({ clusterName, serviceName, live: true });
@@ -42,8 +45,27 @@ export async function readServiceSnapshot(
     removalOrder: mayRemove(service, live)
       ? removalOrder({ tasks: live, serviceName, strategy: service.placementStrategy, instances, occupying })
       : [],
+    prepulls: prepullsOf(service, instances, now),
     rules,
   };
+}
+
+/** Where the PRIMARY's images are not known to be; see `ServiceSnapshot.prepulls`. An agent that is away for a moment is asked when it is back. */
+function prepullsOf(
+  { deployments }: Service,
+  instances: readonly ContainerInstance[],
+  now: number,
+): ServiceSnapshot['prepulls'] {
+  const states = new Map<string, 'due' | number>();
+  const primary = deployments.find(({ status }) => status === 'PRIMARY');
+  if (primary === undefined || deployments.length < 2) return states;
+  for (const { containerInstanceArn, status, agentAttributes, prepulls = [] } of instances) {
+    if (status !== 'ACTIVE' || !agentAttributes.some(({ name }) => name === capability.prepull)) continue;
+    const asked = prepulls.find(({ deploymentId }) => deploymentId === primary.id);
+    if (asked === undefined) states.set(containerInstanceArn, 'due');
+    else if (isUnderWay(asked, now)) states.set(containerInstanceArn, prepullEndsAt(asked));
+  }
+  return states;
 }
 
 /** The definition an ARN names, also when it is INACTIVE: services go on with what they were told. */

@@ -42,7 +42,7 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
   let decision: ServiceDecision = { actions: [] };
   for (let round = 0; round < mostRounds; round += 1) {
     const refusedBefore = unplaced.size;
-    const snapshot = await readServiceSnapshot(tx, work.service, { rules: deps.rules, unplaced });
+    const snapshot = await readServiceSnapshot(tx, work.service, { rules: deps.rules, unplaced, now });
     decision = decideService(snapshot, now);
     for (const action of decision.actions) await execute(work, action);
     if (unplaced.size === refusedBefore) break;

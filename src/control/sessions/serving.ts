@@ -7,6 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '#lib/clock.ts';
 import { startHeartbeat } from '#lib/heartbeat.ts';
 import type { Logger } from '#lib/logger.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import { isUnderWay, withPrepull } from '#model/prepull.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import type {
   AgentHeartbeat,
@@ -17,6 +19,7 @@ import type {
   StateChanges,
   StopQuery,
 } from '#protocol/session/messages.ts';
+import type { PrepullOutcome } from '#protocol/session/prepull.ts';
 import type { ProtectionReply, ProtectionRequest } from '#protocol/session/protection.ts';
 import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { Store } from '../store/store.ts';
@@ -86,6 +89,7 @@ export function startServing(options: ServingOptions): Serving {
   /** Tasks the hello named and the complete set did not, with the number under which the agent got them. */
   let unlisted: ReadonlyMap<string, number> = new Map();
   let questions: StopQuery[] = [];
+  const prepullsSent = new Set<string>();
   let health: Hello['health'] = hello.health;
   let reports: Promise<void> = Promise.resolve();
   let waitingReports = 0;
@@ -127,6 +131,26 @@ export function startServing(options: ServingOptions): Serving {
       outcome = { kind: 'error', message: 'The control service could not do it; its log says why.' };
     }
     if (!disposed) send({ type: 'protectionAnswer', requestId: message.requestId, outcome });
+  }
+
+  async function writePrepull({ deploymentId, outcome }: PrepullOutcome): Promise<void> {
+    await store.write(async (tx) => {
+      const instance = await tx.containerInstances.get(containerInstanceArn);
+      const asked = instance?.prepulls?.find((prepull) => prepull.deploymentId === deploymentId);
+      if (instance === undefined || asked === undefined || asked.outcome !== undefined) return;
+      if (outcome.kind === 'failed') logger.warn({ deploymentId, ...outcome }, 'images could not be pulled ahead');
+      await tx.containerInstances.put({ ...instance, prepulls: withPrepull(instance.prepulls, { ...asked, outcome }) });
+    });
+  }
+
+  /** Each once in a session, as long as nobody has told how it ended. */
+  function sendPrepulls({ prepulls = [] }: ContainerInstance): void {
+    for (const prepull of prepulls) {
+      const { deploymentId, images } = prepull;
+      if (prepullsSent.has(deploymentId) || !isUnderWay(prepull, clock.now())) continue;
+      prepullsSent.add(deploymentId);
+      send({ type: 'prepull', deploymentId, images: [...images] });
+    }
   }
 
   async function writeHealth(): Promise<void> {
@@ -195,6 +219,7 @@ export function startServing(options: ServingOptions): Serving {
       }
       send(message);
     }
+    sendPrepulls(snapshot.instance);
   }
 
   /** The end of an earlier session may have been written after the registration of this one. */
@@ -229,6 +254,9 @@ export function startServing(options: ServingOptions): Serving {
           return;
         case 'logEntries':
           if (!logs.receive(message)) end(closeCodes.invalidMessage, 'logEntries: more than there was credit for');
+          return;
+        case 'prepullOutcome':
+          enqueueReport(() => writePrepull(message));
           return;
         case 'protectionRequest':
           enqueueReport(() => answerTask(message));

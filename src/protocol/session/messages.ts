@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { stopCodes } from '#model/task.ts';
 import { parseText, type Parsed } from '../parse-text.ts';
 import { execFromAgent, execFromControl } from './exec.ts';
+import { PrepullImages, PrepullOutcome } from './prepull.ts';
 import { ProtectionAnswer, ProtectionRequest } from './protection.ts';
 import { Telemetry } from './telemetry.ts';
 
@@ -162,6 +163,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
   LogEntries,
   Telemetry,
   ProtectionRequest,
+  PrepullOutcome,
   ...execFromAgent,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
@@ -286,6 +288,7 @@ export const ControlMessage = z.discriminatedUnion('type', [
   LogsCredit,
   LogsClose,
   ProtectionAnswer,
+  PrepullImages,
   ...execFromControl,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;

@@ -52,6 +52,15 @@ describe('settings', () => {
     });
   });
 
+  it('of images to have ahead are a list of references', () => {
+    expect(readConfig(least).prepullImages).toEqual([]);
+    const given = { ...least, BERTH_PREPULL_IMAGES: '["web:1","registry.example/shop"]' };
+    expect(readConfig(given).prepullImages).toEqual(['web:1', 'registry.example/shop']);
+    for (const wrong of ['web:1', '["a b"]', '{}']) {
+      expect(() => readConfig({ ...least, BERTH_PREPULL_IMAGES: wrong })).toThrow('BERTH_PREPULL_IMAGES: expected');
+    }
+  });
+
   it('of the image clean-up are ECS’s, and two marks of the disk', () => {
     expect(readConfig(least).imageCleanup).toEqual({
       intervalMs: 30 * 60_000,

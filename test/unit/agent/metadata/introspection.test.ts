@@ -6,11 +6,17 @@ const task = aRunningTask({ definition: { pidMode: 'task' } });
 const { ask, json } = openEndpoints({ tasks: [task], observations: observationsOf(task) });
 
 test('says what may be asked, and who it is', async () => {
-  expect(await json('/')).toEqual({ AvailableCommands: ['/v1/metadata', '/v1/tasks', '/license'] });
+  expect(await json('/')).toEqual({ AvailableCommands: ['/v1/metadata', '/v1/tasks', '/v1/images', '/license'] });
   expect(await json('/v1/metadata')).toEqual({
     Cluster: 'default',
     ContainerInstanceArn: null,
     Version: 'Berth Agent - v0.1.0',
+  });
+  expect(await json('/v1/images')).toEqual({
+    Images: [
+      { Image: 'web:1', State: 'HERE' },
+      { Image: 'web:2', State: 'FAILED', Reason: 'no such image' },
+    ],
   });
   expect(await ask('/license')).toMatchObject({ contentType: 'text/plain', text: expect.stringContaining('Apache') });
 });

@@ -70,6 +70,10 @@ export function openEndpoints({
     cluster: 'default',
     version: '0.1.0',
     containerInstanceArn: () => undefined,
+    listedImages: () => [
+      { image: 'web:1', state: 'here' },
+      { image: 'web:2', state: 'failed', reason: 'no such image' },
+    ],
   });
   const router = createRouter([...routes, ...introspection]);
 

@@ -11,7 +11,8 @@ type Happening =
   | { kind: 'scale'; desiredCount: number }
   | { kind: 'wait'; ms: number }
   | { kind: 'capacity'; tasks: number }
-  | { kind: 'protect'; seed: number; ms: number };
+  | { kind: 'protect'; seed: number; ms: number }
+  | { kind: 'pullsAhead' | 'pulled'; machine: number };
 
 const seed = fc.nat(1000);
 const happening: fc.Arbitrary<Happening> = fc.oneof(
@@ -25,6 +26,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('drain', 'undrain'), machine: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deploy'), revision: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), desiredCount: fc.nat(6) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pullsAhead', 'pulled'), machine: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 5000, 40_000, 120_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('capacity'), tasks: fc.nat(12) }) },
   {
@@ -82,6 +84,12 @@ function happen(world: ServiceWorld, event: Happening): void {
       break;
     case 'protect':
       if (alive.length > 0) world.protect(pick(random, alive), event.ms);
+      break;
+    case 'pullsAhead':
+      world.prepulls.set(`machine-${event.machine}`, 'due');
+      break;
+    case 'pulled':
+      world.prepulls.delete(`machine-${event.machine}`);
       break;
     case 'capacity':
       world.capacity = event.tasks;

@@ -12,6 +12,7 @@ import { isAlive, isHealthy, isLive, isRunning, isUnhealthy } from '#control/dep
 import { seededRandom } from '#lib/random.ts';
 import { defaultRealm, taskDefinitionArn } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
+import { prepullLimitMs } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
@@ -32,6 +33,8 @@ export class ServiceWorld {
   readonly draining = new Set<string>();
   readonly healthChecked = new Set<string>();
   daemonInstances: DaemonInstance[] = [];
+  /** Machines whose agents pull ahead, and how far they are; none by default. */
+  readonly prepulls = new Map<string, 'due' | number>();
   capacity: number;
   readonly healthyAfterMs: number;
   readonly #random = seededRandom(1);
@@ -165,6 +168,7 @@ export class ServiceWorld {
       unplaced,
       daemonInstances: this.daemonInstances,
       removalOrder: [],
+      prepulls: new Map([...this.prepulls].filter(([, state]) => state === 'due' || state > this.now)),
       rules: { healthyAfterMs: this.healthyAfterMs },
     };
   }
@@ -194,6 +198,9 @@ export class ServiceWorld {
           const task = this.tasks.get(taskArn);
           if (task !== undefined) this.changeTask(task, { desiredStatus: 'STOPPED', stopCode: action.stopCode });
         }
+        break;
+      case 'prepull':
+        for (const arn of action.containerInstanceArns) this.prepulls.set(arn, this.now + prepullLimitMs);
         break;
       case 'startTasks':
         this.#start(action, unplaced);
