@@ -15,8 +15,10 @@ export interface AfterOptions {
 }
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as the machine's clock has it; somebody may set that clock. */
   now(): number;
+  /** Milliseconds since some moment, however often the machine's clock is set. */
+  elapsed(): number;
   /** Runs `run` once, `ms` from now (at once, but never synchronously, when `ms` <= 0). `run` must not throw. */
   after(ms: number, run: () => void, options?: AfterOptions): Timer;
   /** Resolves `ms` from now; rejects with `signal.reason` when aborted before. */
@@ -28,6 +30,7 @@ const LONGEST_NODE_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after: systemAfter,
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };

@@ -27,6 +27,10 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.#now;
+  }
+
   after(ms: number, run: () => void): Timer {
     const timer: PendingTimer = { at: this.#now + Math.max(ms, 0), order: this.#made++, run };
     this.#pending.add(timer);

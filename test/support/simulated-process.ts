@@ -40,6 +40,7 @@ export class SimulatedProcess {
     const after = (ms: number, run: () => void): Timer => this.#after(clock, ms, run);
     this.clock = {
       now: () => clock.now() + wall.offsetMs,
+      elapsed: () => clock.elapsed(),
       after,
       sleep: (ms, signal) => sleepOn({ after }, ms, signal),
     };

@@ -6,6 +6,7 @@
  */
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { createBackground } from '#lib/background.ts';
+import { watchClockSteps } from '#lib/clock-steps.ts';
 import type { Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { taskResources } from '#model/task-definition.ts';
@@ -87,6 +88,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   let finished = false;
   let acknowledged = journal.isAcknowledged(taskArn);
   let holdsResources = false;
+  const clockStep = watchClockSteps(clock);
   let wake: Timer | undefined;
   let saveFailures = 0;
   let saveAgainAt = 0;
@@ -95,7 +97,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   const unverified = new Set<string>();
   const retries = new Map<string, { at: number; why: string }>();
   const attempts = new Map<string, number>();
-  const waitingReasons = createWaitingReasons();
+  let waitingReasons = createWaitingReasons();
   const newsOfPulls = new Map<string, string>();
   let savedReport = reportKey(journal.lastSnapshot(taskArn) ?? taskSnapshot(task, new Map()));
   if (task.stop !== undefined && journal.lastSnapshot(taskArn) === undefined) savedReport = '';
@@ -128,6 +130,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     if (!begun || deciding || finished || ending.signal.aborted) return;
     deciding = true;
     try {
+      followClock();
       do {
         for (let fact = inbox.shift(); fact !== undefined; fact = inbox.shift()) {
           task = applyFact(task, fact, clock.now());
@@ -138,6 +141,17 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       deciding = false;
     }
     onChange(runner);
+  }
+
+  /** Whatever waits for a moment goes on waiting as long as it would have. */
+  function followClock(): void {
+    const byMs = clockStep();
+    if (byMs === 0) return;
+    logger.warn({ byMs }, "the machine's clock was set; what waits is moved along");
+    inbox.unshift({ kind: 'clockSet', byMs });
+    for (const [subject, { at, why }] of retries) retries.set(subject, { at: at + byMs, why });
+    saveAgainAt += byMs;
+    waitingReasons = createWaitingReasons();
   }
 
   function step(): void {
@@ -161,8 +175,12 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       retries,
       admission: admission(),
       defaultStopTimeout: settings.defaultStopTimeout,
-      cleanUp: acknowledged && task.stoppedAt !== undefined && now >= task.stoppedAt + settings.cleanupWaitMs,
+      cleanUp: acknowledged && now >= cleanUpAt(),
     };
+  }
+
+  function cleanUpAt(): number {
+    return task.stoppedAt === undefined ? Infinity : task.stoppedAt + (task.clockSetMs ?? 0) + settings.cleanupWaitMs;
   }
 
   function admission(): Situation['admission'] {
@@ -266,7 +284,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     wake?.cancel();
     wake = undefined;
     const times = [decision.wakeAt, saveDue];
-    if (acknowledged && task.stoppedAt !== undefined && !finished) times.push(task.stoppedAt + settings.cleanupWaitMs);
+    if (acknowledged && task.stoppedAt !== undefined && !finished) times.push(cleanUpAt());
     const due = times.filter((time) => time !== undefined && time > now);
     if (due.length > 0) wake = clock.after(Math.min(...(due as number[])) - now, decide);
   }

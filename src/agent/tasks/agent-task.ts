@@ -58,6 +58,8 @@ export interface RunningPhase {
   startedAt: number;
   health: HealthStatus;
   networkBindings: readonly NetworkBinding[];
+  /** By how much the machine's clock was set since `startedAt`. */
+  clockSetMs?: number;
   /** It ended and its restart policy says: start it again, then. Present from the decision until it is seen running. */
   restartDue?: { at: number };
 }
@@ -113,6 +115,8 @@ export interface AgentTask {
   /** When the first essential container ended. */
   executionStoppedAt?: number;
   stoppedAt?: number;
+  /** By how much the machine's clock was set since `stoppedAt`. */
+  clockSetMs?: number;
 }
 
 export interface NewTask {
@@ -188,6 +192,11 @@ export function withContainer(
 /** Whether the task has ended for good. Only then are its resources free. */
 export function taskHasStopped(task: AgentTask): boolean {
   return task.stoppedAt !== undefined;
+}
+
+/** When a container was started, by the clock as it is now. */
+export function startedBy({ startedAt, clockSetMs = 0 }: RunningPhase): number {
+  return startedAt + clockSetMs;
 }
 
 /** Whether the task is on its way to its end, or there. */

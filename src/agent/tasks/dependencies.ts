@@ -4,7 +4,7 @@
  */
 import type { ContainerCondition, ContainerDefinition } from '#model/container-definition.ts';
 import type { TaskDefinitionBody } from '#model/task-definition.ts';
-import { containerNamed, definitionOf, type AgentTask } from './agent-task.ts';
+import { containerNamed, definitionOf, startedBy, type AgentTask } from './agent-task.ts';
 
 export interface Dependency {
   on: string;
@@ -97,7 +97,7 @@ function verdictOn(task: AgentTask, dependency: Dependency, now: number): Depend
   if (dependency.condition === 'HEALTHY' && phase.health === 'HEALTHY') return { kind: 'met' };
   const seconds = definitionOf(task, dependency.on)?.startTimeout;
   if (seconds === undefined) return { kind: 'waiting', for: dependency };
-  const deadline = phase.startedAt + seconds * 1000;
+  const deadline = startedBy(phase) + seconds * 1000;
   if (now >= deadline) return failed(dependency, `its startTimeout of ${seconds} s is over`);
   return { kind: 'waiting', for: dependency, deadline };
 }

@@ -8,6 +8,7 @@ import type { HealthStatus } from '#model/task.ts';
 import {
   containerNamed,
   definitionOf,
+  startedBy,
   withContainer,
   withStopWanted,
   type AgentContainer,
@@ -43,6 +44,8 @@ export type TaskFact =
   | { kind: 'missing'; container: string }
   | { kind: 'health'; container: string; health: HealthStatus }
   | { kind: 'failed'; container: string; step: Exclude<FailedStep, 'volume'>; error: StepError }
+  /** The machine's clock was set by so much. */
+  | { kind: 'clockSet'; byMs: number }
   /** It was told to stop after it had reappeared. */
   | { kind: 'stoppedAgain'; container: string }
   | { kind: 'volumeCreated'; volume: string }
@@ -62,6 +65,8 @@ function change(task: AgentTask, fact: TaskFact, now: number): AgentTask {
       return task.stop === undefined ? { ...task, stop: fact.cause } : task;
     case 'pullStarted':
       return task.pullStartedAt === undefined ? { ...task, pullStartedAt: now } : task;
+    case 'clockSet':
+      return withClockSet(task, fact.byMs);
     case 'volumeCreated':
       return withVolumeStatus(task, fact.volume, 'CREATED');
     case 'volumeRemoved':
@@ -92,6 +97,20 @@ function changeContainer(
   const changed = changedContainer(task, container, fact, now);
   const known = fact.kind === 'observed' ? withAddress(task, fact) : task;
   return changed === container ? known : withContainer(known, container.name, () => changed);
+}
+
+/** What was said in the time of the old clock is moved along with it; what was reported stays as it was. */
+function withClockSet(task: AgentTask, byMs: number): AgentTask {
+  const containers = task.containers.map((container): AgentContainer => {
+    const { phase, restarts } = container;
+    const moved = restarts.lastAt === undefined ? restarts : { ...restarts, lastAt: restarts.lastAt + byMs };
+    if (phase.name !== 'RUNNING') return { ...container, restarts: moved };
+    const restartDue = phase.restartDue === undefined ? {} : { restartDue: { at: phase.restartDue.at + byMs } };
+    const clockSetMs = (phase.clockSetMs ?? 0) + byMs;
+    return { ...container, restarts: moved, phase: { ...phase, ...restartDue, clockSetMs } };
+  });
+  const since = task.stoppedAt === undefined ? {} : { clockSetMs: (task.clockSetMs ?? 0) + byMs };
+  return { ...task, containers, ...since };
 }
 
 /** The address of an awsvpc task is its pause container's. */
@@ -180,6 +199,9 @@ function observedAlive(container: AgentContainer, observation: ContainerObservat
     health: observation.health,
     networkBindings: observation.networkBindings,
   };
+  if (phase.name === 'RUNNING' && phase.clockSetMs !== undefined && phase.startedAt === running.startedAt) {
+    running.clockSetMs = phase.clockSetMs;
+  }
   return samePhase(phase, running) ? container : { ...container, phase: running };
 }
 
@@ -204,7 +226,7 @@ function observedEnded(
   const run = mayRestart ? runThatEnded(task, phase, observation) : undefined;
   if (run !== undefined) {
     const { count, lastAt, earlyAttempts = 0 } = container.restarts;
-    const ended = { exitCode: observation.exitCode, startedAt: run.startedAt, lastRestartAt: lastAt, earlyAttempts };
+    const ended = { exitCode: observation.exitCode, startedAt: startedBy(run), lastRestartAt: lastAt, earlyAttempts };
     const restart = restartOf(definitionOf(task, container.name), ended, now);
     if (restart !== undefined) {
       const restarts = {
@@ -237,7 +259,11 @@ function runThatEnded(
 ): RunningPhase | undefined {
   const { id: engineId, startedAt, networkBindings } = observation;
   // With the start of this run, so that its end is told apart from the next one's even if neither was seen running.
-  if (phase.name === 'RUNNING') return { ...phase, startedAt: startedAt ?? phase.startedAt };
+  if (phase.name === 'RUNNING') {
+    if (startedAt === undefined || startedAt === phase.startedAt) return phase;
+    const { clockSetMs: _, ...rest } = phase;
+    return { ...rest, startedAt };
+  }
   if (startedAt === undefined || endReason(task, observation) !== undefined) return undefined;
   return { name: 'RUNNING', engineId, startedAt, health: 'UNKNOWN', networkBindings };
 }

@@ -154,6 +154,17 @@ describe('a container', () => {
     }
   });
 
+  it('is as old as before when the clock was set, until it is started anew', () => {
+    const startedAt = 1000;
+    const seen = (task: AgentTask, at: number) =>
+      applyFact(task, { kind: 'observed', container: 'app', observation: anObservation({ startedAt: at }) }, 1);
+    const running = seen(after([]), startedAt);
+    const set = applyFact(running, { kind: 'clockSet', byMs: 500 }, 1);
+    expect(phase(set)).toMatchObject({ startedAt, clockSetMs: 500 });
+    expect(seen(set, startedAt)).toBe(set);
+    expect(phase(seen(set, 2000))).not.toHaveProperty('clockSetMs');
+  });
+
   it('that was removed from outside says so', () => {
     expect(phase(after(['seen running', 'missing']))).toMatchObject({
       reason: 'ContainerVanishedError: the container was removed from outside',
