@@ -15,7 +15,7 @@ mount --rbind /dev dev
 mount -t proc proc proc
 mount -t tmpfs tmpfs run
 mount --bind "$shared" ".$shared"
-# Left over from nothing: the root that was goes below /run, which is this namespace's own.
+# The root that was goes below /run, which is nobody else's.
 mkdir run/outside
 pivot_root . run/outside
 cd /

@@ -14,6 +14,9 @@ import { accessVariable } from './machine.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
+if (process.arch !== 'x64')
+  throw new Error(`the emulated machine runs programs for x64; this one has those for ${process.arch}`);
+
 await buildProgram();
 const place = await debianTree('vm');
 const payload = await mkdtemp(join(tmpdir(), 'berth-vm-payload-'));
