@@ -122,7 +122,7 @@ export function createImages(options: ImagesOptions): Images {
     const { signal } = shared.controller;
     const isTime = createPace(tellEveryMs);
     const tell = (news: string): void => shared.listeners.forEach((listen) => listen(news));
-    const latest = clock.now() + pullTimeoutMs;
+    const latest = clock.elapsed() + pullTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       try {
         const credentials = credentialsFor(wanted);
@@ -132,14 +132,14 @@ export function createImages(options: ImagesOptions): Images {
             ...(credentials !== undefined && { credentials }),
             onProgress(progress) {
               const news = describeProgress(progress);
-              if (news !== undefined && isTime(clock.now())) tell(news);
+              if (news !== undefined && isTime(clock.elapsed())) tell(news);
             },
           }),
         );
         return;
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
-        const delay = retries && clock.now() < latest ? retryDelay(error, attempt, random) : undefined;
+        const delay = retries && clock.elapsed() < latest ? retryDelay(error, attempt, random) : undefined;
         if (delay === undefined) throw attempt === 1 ? error : afterRetries(error, attempt);
         tell(describeRetry(delay, error.message));
         if (error.kind === 'disk-full') await makeRoom?.();
@@ -236,7 +236,7 @@ export function createImages(options: ImagesOptions): Images {
     const { pull } = planPull(behaviour, request);
     if (local !== undefined && pull === 'no') return { ...local, pulled: false };
     const rest = leftAlone.get(registry);
-    if (local !== undefined && pull === 'try' && rest !== undefined && clock.now() < rest.until) {
+    if (local !== undefined && pull === 'try' && rest !== undefined && clock.elapsed() < rest.until) {
       return { ...local, pulled: false, fellBack: rest.error };
     }
     try {
@@ -244,7 +244,7 @@ export function createImages(options: ImagesOptions): Images {
     } catch (error) {
       if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
       if (withoutTheRegistry.includes(error.kind)) throw error;
-      if (mayPass(error.kind)) leftAlone.set(registry, { until: clock.now() + leaveAloneMs, error });
+      if (mayPass(error.kind)) leftAlone.set(registry, { until: clock.elapsed() + leaveAloneMs, error });
       logger.warn({ image: reference, reason: error.message }, 'an image could not be pulled; the local copy is used');
       return { ...local, pulled: false, fellBack: error };
     }
