@@ -45,11 +45,11 @@ export interface AgentProcessOptions extends FakeControlServerOptions {
 
 export async function openAgentProcess(options: AgentProcessOptions = {}): Promise<AgentProcess> {
   const { dockerHost = testDockerHost, agentDockerHost = dockerHost } = options;
-  const home = mkdtempSync(join(tmpdir(), 'berth-agent-'));
-  const folder = options.dataFolder ?? home;
   const engine = createDockerEngine({ dockerHost, clock: systemClock });
   await buildProgram();
   await ensureTestImage(engine);
+  const home = mkdtempSync(join(tmpdir(), 'berth-agent-'));
+  const folder = options.dataFolder ?? home;
   const control = await startFakeControlServer(options);
   const logFile = join(home, 'agent.log');
   let daemon: Daemon | undefined;
