@@ -20,7 +20,7 @@ import type { Cell } from '#test/support/processes.ts';
  */
 const taskPollMs = 20;
 const servicePollMs = 50;
-const waitMs = 120_000;
+const usualWaitMs = 120_000;
 const family = 'bench';
 
 export interface BerthBench {
@@ -34,7 +34,12 @@ export interface BerthBench {
   stopTasks(): Promise<void>;
 }
 
-async function until<T>(what: string, look: () => Promise<T | undefined>, pollMs = servicePollMs): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  times: { pollMs?: number; waitMs?: number } = {},
+): Promise<T> {
+  const { pollMs = servicePollMs, waitMs = usualWaitMs } = times;
   const limit = systemClock.now() + waitMs;
   for (;;) {
     const found = await look();
@@ -44,14 +49,18 @@ async function until<T>(what: string, look: () => Promise<T | undefined>, pollMs
   }
 }
 
-export async function benchBerth(cell: Cell, image: string, command: readonly string[]): Promise<BerthBench> {
-  const { ecs } = cell;
+export async function untilConnected({ ecs }: Cell): Promise<void> {
   await until('an agent', async () => {
     const { containerInstanceArns = [] } = await ecs.send(
       new ListContainerInstancesCommand({ filter: 'agentConnected == true' }),
     );
     return containerInstanceArns[0];
   });
+}
+
+export async function benchBerth(cell: Cell, image: string, command: readonly string[]): Promise<BerthBench> {
+  const { ecs } = cell;
+  await untilConnected(cell);
   const containerDefinitions = [
     {
       name: 'main',
@@ -86,7 +95,7 @@ export async function benchBerth(cell: Cell, image: string, command: readonly st
           if (task?.lastStatus === 'STOPPED') throw new Error(`the task stopped: ${task.stoppedReason}`);
           return task?.lastStatus === 'RUNNING' ? task : undefined;
         },
-        taskPollMs,
+        { pollMs: taskPollMs },
       );
       return performance.now() - began;
     },

@@ -1,217 +1,64 @@
 /**
- * `npm run bench`: Berth beside the bare engine and Docker Swarm, in one run on one engine. Every figure of ours is given as a ratio against the
- * reference measured in the same run, since absolute times say more about the machine. `--json FILE` keeps the figures.
+ * `npm run bench`: what Berth takes of time beside the engine it works with (beside-engine.ts), and what an agent takes of its machine
+ * (agent-cost.ts), on an engine of the bench's own. `-- --only engine` or `-- --only agent` does one of them, `--quick` less of each, and
+ * `--json FILE` keeps the figures. The exit code tells whether every target was met.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { systemRandom } from '#lib/random.ts';
-import { createSemaphore } from '#lib/semaphore.ts';
-import { startOwnEngine, type OwnEngine } from '#test/support/own-engine.ts';
-import { buildProgram, createCell, freePort } from '#test/support/processes.ts';
-import { buildTestImage, testImage } from '#test/support/test-images.ts';
-import { bareEngine, type BareEngine } from './bare-engine.ts';
-import { benchBerth } from './berth.ts';
-import { measureIdle, type Idle } from './idle.ts';
-import { figuresOf, type Figures } from './statistics.ts';
-import { startSwarm } from './swarm.ts';
+import { startOwnEngine } from '#test/support/own-engine.ts';
+import { buildProgram } from '#test/support/processes.ts';
+import { buildTestImage } from '#test/support/test-images.ts';
+import { agentCostRows, measureAgentCost, memoryLines } from './agent-cost.ts';
+import { compare, comparisonRows, swarmLines } from './beside-engine.ts';
+import { isMet, lineOf, note, type Row } from './table.ts';
 
-const command = ['sleep', '3600'];
-const many = 20;
-const atOnce = 4;
-const targets = { runTask: 1.15, createService: 1.1, replacementMs: 500, residentMiB: 200, cpuPercent: 1 };
-
-interface Results {
-  bareStart: Figures;
-  runTask: Figures;
-  bareMany: Figures;
-  createService: Figures;
-  replacement: Figures;
-  idle: Idle;
-  swarmMany: Figures;
-  swarmReplacement: Figures;
-}
-
-function note(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
-}
-
-function uniqueName(): string {
-  return `bench-${Math.trunc(systemRandom.next() * 2 ** 48).toString(16)}`;
-}
-
-async function bareTwenty(bare: BareEngine): Promise<number> {
-  const semaphore = createSemaphore(atOnce);
-  const took = await timed(() =>
-    Promise.all(Array.from({ length: many }, () => semaphore.run(() => bare.run(uniqueName())))),
-  );
-  await bare.removeAll();
-  return took;
-}
-
-/** Bare engine and Berth turn by turn, so that a drift of the machine's speed meets both. */
-async function berthBesideBare(
-  engine: OwnEngine,
-  folder: string,
-  runs: { single: number; many: number; idleSeconds: number },
-) {
-  const bare = bareEngine(engine.socket, testImage, command);
-  const cell = createCell({
-    folder,
-    port: await freePort(),
-    dockerHost: engine.host,
-    control: { BERTH_LOG_LEVEL: 'warn' },
-    agent: { ECS_LOGLEVEL: 'warn' },
-  });
-  const control = cell.startControl();
-  await cell.untilReady();
-  const agent = cell.startAgent();
-  try {
-    const berth = await benchBerth(cell, testImage, command);
-    await bare.run(uniqueName());
-    await berth.runTask();
-    const samples = {
-      bareStart: [] as number[],
-      runTask: [] as number[],
-      bareMany: [] as number[],
-      createService: [] as number[],
-      replacement: [] as number[],
-    };
-    note(`one at a time, ${runs.single} times each`);
-    for (let run = 0; run < runs.single; run += 1) {
-      samples.bareStart.push(await timed(() => bare.run(uniqueName())));
-      samples.runTask.push(await berth.runTask());
-    }
-    await bare.removeAll();
-    await berth.stopTasks();
-    note(`${many} at once, ${runs.many} times each`);
-    let idle: Idle = { residentMiB: Number.NaN, cpuPercent: Number.NaN };
-    for (let run = 0; run < runs.many; run += 1) {
-      samples.bareMany.push(await bareTwenty(bare));
-      const service = `bench-${run}`;
-      samples.createService.push(await berth.createService(service, many));
-      for (let kill = 0; kill < 3; kill += 1)
-        samples.replacement.push(await berth.killOne(service, many, (id) => bare.kill(id)));
-      if (run === runs.many - 1) {
-        note(`idle for ${runs.idleSeconds} s with ${many} tasks running`);
-        idle = await measureIdle([control.pid, agent.pid], runs.idleSeconds);
-      }
-      await berth.deleteService(service);
-    }
-    return {
-      bareStart: figuresOf(samples.bareStart),
-      runTask: figuresOf(samples.runTask),
-      bareMany: figuresOf(samples.bareMany),
-      createService: figuresOf(samples.createService),
-      replacement: figuresOf(samples.replacement),
-      idle,
-    };
-  } finally {
-    await agent.stop();
-    await control.stop();
-    bare.close();
-  }
-}
-
-async function swarmAtTheSame(engine: OwnEngine, runs: number) {
-  note('the same with Docker Swarm');
-  const swarm = await startSwarm(engine.host, testImage, command);
-  try {
-    const create: number[] = [];
-    const replacement: number[] = [];
-    for (let run = 0; run < runs; run += 1) {
-      create.push(await swarm.createService(`bench-swarm-${run}`, many));
-      replacement.push(await swarm.killOne(`bench-swarm-${run}`, many));
-    }
-    return { swarmMany: figuresOf(create), swarmReplacement: figuresOf(replacement) };
-  } finally {
-    await swarm.close();
-  }
-}
-
-function milliseconds(figures: Figures): string {
-  return `${figures.p50.toFixed(0)} ms (${figures.minimum.toFixed(0)}..${figures.maximum.toFixed(0)}, n=${figures.count})`;
-}
-
-/** The table, and whether every target was met. */
-function report(results: Results): { lines: string[]; isMet: boolean } {
-  const runRatio = results.runTask.p50 / results.bareStart.p50;
-  const createRatio = results.createService.p50 / results.bareMany.p50;
-  const surplus = results.replacement.p50 - results.bareStart.p50;
-  const rows = [
-    {
-      what: 'RunTask to RUNNING',
-      ours: milliseconds(results.runTask),
-      reference: `bare create+start ${milliseconds(results.bareStart)}`,
-      value: runRatio,
-      target: targets.runTask,
-      unit: 'x',
-    },
-    {
-      what: `CreateService of ${many}`,
-      ours: milliseconds(results.createService),
-      reference: `bare, ${atOnce} at once ${milliseconds(results.bareMany)}`,
-      value: createRatio,
-      target: targets.createService,
-      unit: 'x',
-    },
-    {
-      what: 'kill to replacement',
-      ours: milliseconds(results.replacement),
-      reference: 'bare start, plus',
-      value: surplus,
-      target: targets.replacementMs,
-      unit: ' ms',
-    },
-    {
-      what: 'idle memory',
-      ours: `${results.idle.residentMiB.toFixed(0)} MiB`,
-      reference: 'control + agent',
-      value: results.idle.residentMiB,
-      target: targets.residentMiB,
-      unit: ' MiB',
-    },
-    {
-      what: 'idle processor',
-      ours: `${results.idle.cpuPercent.toFixed(2)} %`,
-      reference: 'of one core',
-      value: results.idle.cpuPercent,
-      target: targets.cpuPercent,
-      unit: ' %',
-    },
-  ];
-  const lines = rows.map((row) => {
-    const verdict = row.value <= row.target ? 'met' : 'MISSED';
-    return `${row.what.padEnd(22)} ${row.ours.padEnd(34)} ${row.reference.padEnd(46)} ${row.value.toFixed(2)}${row.unit} (target ${row.target}${row.unit}) ${verdict}`;
-  });
-  lines.push(
-    `${'Swarm, create of'.padEnd(17)} ${String(many).padEnd(4)} ${milliseconds(results.swarmMany).padEnd(34)} Berth takes ${(results.createService.p50 / results.swarmMany.p50).toFixed(2)} of it`,
-    `${'Swarm, replacement'.padEnd(22)} ${milliseconds(results.swarmReplacement).padEnd(34)} Berth takes ${(results.replacement.p50 / results.swarmReplacement.p50).toFixed(2)} of it`,
-  );
-  return { lines, isMet: rows.every((row) => row.value <= row.target) };
-}
+const parts = ['engine', 'agent'] as const;
+const efforts = {
+  full: {
+    engine: { single: 25, many: 4, idleSeconds: 60 },
+    agent: { restSeconds: 60, rounds: 5 },
+  },
+  quick: {
+    engine: { single: 5, many: 1, idleSeconds: 10 },
+    agent: { restSeconds: 10, rounds: 2 },
+  },
+};
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } } });
-  const runs = values.quick ? { single: 5, many: 1, idleSeconds: 10 } : { single: 25, many: 4, idleSeconds: 60 };
+  const { values } = parseArgs({
+    options: { json: { type: 'string' }, quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+  });
+  const chosen = parts.filter((part) => values.only === undefined || values.only === part);
+  if (chosen.length === 0) {
+    note(`--only takes ${parts.join(' or ')}, not ${values.only}`);
+    return 2;
+  }
+  const effort = values.quick ? efforts.quick : efforts.full;
   const folder = await mkdtemp(join(tmpdir(), 'berth-bench-'));
   await buildProgram();
   const engine = await startOwnEngine('bench');
+  const rows: Row[] = [];
+  const remarks: string[] = [];
+  const results: Record<string, unknown> = {};
   try {
     await buildTestImage(engine.host);
-    const ours = await berthBesideBare(engine, folder, runs);
-    const results: Results = { ...ours, ...(await swarmAtTheSame(engine, runs.many)) };
-    const { lines, isMet } = report(results);
-    process.stdout.write(`${lines.join('\n')}\n`);
+    if (chosen.includes('engine')) {
+      const comparison = await compare(engine, folder, effort.engine);
+      rows.push(...comparisonRows(comparison));
+      remarks.push(...swarmLines(comparison));
+      Object.assign(results, comparison);
+    }
+    if (chosen.includes('agent')) {
+      const cost = await measureAgentCost(engine, join(folder, 'agent-cost'), effort.agent);
+      rows.push(...agentCostRows(cost));
+      remarks.push(...memoryLines(cost));
+      Object.assign(results, { agentCost: cost });
+    }
+    process.stdout.write(`${[...rows.map(lineOf), ...remarks].join('\n')}\n`);
     if (values.json !== undefined) await writeFile(values.json, JSON.stringify(results, undefined, 2));
-    return isMet ? 0 : 1;
+    return rows.every(isMet) ? 0 : 1;
   } finally {
     await engine.close();
     await rm(folder, { recursive: true, force: true });

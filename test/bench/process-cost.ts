@@ -1,6 +1,14 @@
-/** What control and agent cost while nothing happens: resident memory and processor time, as the kernel accounts for them. */
+/** What processes cost, as the kernel accounts for it: resident memory, by its kinds, and processor time. */
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '#lib/clock.ts';
+
+export interface Memory {
+  residentMiB: number;
+  /** The process's own: heaps and stacks. */
+  anonymousMiB: number;
+  /** Of files, here mostly of Node's own program: all processes that run it share these pages. */
+  fileMiB: number;
+}
 
 export interface Idle {
   residentMiB: number;
@@ -18,9 +26,15 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-async function residentMiB(pid: number): Promise<number> {
+export async function memoryOf(pid: number): Promise<Memory> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) / 1024;
+  const mebibytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'mu').exec(status)?.[1]) / 1024;
+  return {
+    residentMiB: mebibytes('VmRSS'),
+    anonymousMiB: mebibytes('RssAnon'),
+    fileMiB: mebibytes('RssFile'),
+  };
 }
 
 async function sum(pids: readonly number[], measure: (pid: number) => Promise<number>): Promise<number> {
@@ -28,10 +42,12 @@ async function sum(pids: readonly number[], measure: (pid: number) => Promise<nu
   return values.reduce((total, value) => total + value, 0);
 }
 
+/** Rests for `seconds`; the memory is that at their end. */
 export async function measureIdle(pids: readonly number[], seconds: number): Promise<Idle> {
   const before = await sum(pids, cpuSeconds);
   const began = performance.now();
   await systemClock.sleep(seconds * 1000);
   const used = (await sum(pids, cpuSeconds)) - before;
-  return { residentMiB: await sum(pids, residentMiB), cpuPercent: (100 * used) / ((performance.now() - began) / 1000) };
+  const residentMiB = await sum(pids, async (pid) => (await memoryOf(pid)).residentMiB);
+  return { residentMiB, cpuPercent: (100 * used) / ((performance.now() - began) / 1000) };
 }
