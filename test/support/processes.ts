@@ -57,7 +57,7 @@ const withoutLocalEndpoints = {
 
 export function startDaemon(name: 'control' | 'agent', environment: NodeJS.ProcessEnv, logFile: string): Daemon {
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [...daemonFlags, join(root, 'dist/main.js'), name], {
+  const child = spawn(process.execPath, [...daemonFlags(name), join(root, 'dist/main.js'), name], {
     env: { ...process.env, ...withoutLocalEndpoints, ...environment, ...daemonEnvironment },
     stdio: ['ignore', log, log],
   });

@@ -12,7 +12,14 @@ const pollIntervalMs = 50;
  * Node for a small resident size, as in bin/berth: most of what a daemon allocates is dead at once, so a small young generation is enough, and code
  * that rarely runs need not be kept compiled for speed.
  */
-export const daemonFlags: readonly string[] = ['--max-semi-space-size=1', '--optimize-for-size'];
+const smallFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
+/** An agent mostly waits for others: compilers at work would take more memory than all of its containers, and save it nothing. */
+const interpretedFlags = ['--no-sparkplug', '--no-maglev', '--no-opt'];
+
+export function daemonFlags(name: DaemonName): readonly string[] {
+  return name === 'agent' ? [...smallFlags, ...interpretedFlags] : smallFlags;
+}
+
 /** One heap of the C library for all threads instead of one for each. */
 export const daemonEnvironment: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: '1' };
 
@@ -31,12 +38,16 @@ export function logFileOf(home: string, name: DaemonName): string {
 export async function startDaemon(options: DaemonOptions): Promise<number> {
   const log = await open(logFileOf(options.home, options.name), 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [...daemonFlags, join(options.root, 'dist/main.js'), options.name], {
-      cwd: options.home,
-      env: { ...options.environment, ...daemonEnvironment },
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const child = spawn(
+      process.execPath,
+      [...daemonFlags(options.name), join(options.root, 'dist/main.js'), options.name],
+      {
+        cwd: options.home,
+        env: { ...options.environment, ...daemonEnvironment },
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+      },
+    );
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     child.unref();
     if (child.pid === undefined) throw new CliError(`could not start berth ${options.name}`);
