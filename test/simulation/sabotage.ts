@@ -66,7 +66,11 @@ export const sabotages: readonly SabotageCase[] = [
     store: (store) =>
       withTasks(store, (tasks) => ({
         ...tasks,
-        all: async (filter) => (await tasks.all(filter)).map((task) => ({ ...task, protectedUntil: 0 })),
+        async all(filter) {
+          const found = await tasks.all(filter);
+          // What looks at a service decides; others write back what they read.
+          return filter.serviceName === undefined ? found : found.map((task) => ({ ...task, protectedUntil: 0 }));
+        },
       })),
   },
   {
