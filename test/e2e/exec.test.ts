@@ -1,14 +1,10 @@
 /** Commands in containers as people run them: the built command line, both daemons, real containers. docs/exec.md. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
   ExecuteCommandCommand,
-  RunTaskCommand,
   StopTaskCommand,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
@@ -18,12 +14,18 @@ import { createDockerEngine } from '#agent/engine/docker.ts';
 import { systemClock } from '#lib/clock.ts';
 import { execSubprotocol } from '#protocol/exec/messages.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
+import {
+  ending,
+  processesOf,
+  program,
+  runningTask,
+  startProgram,
+  type StartedProgram,
+} from '#test/support/berth-exec.ts';
 import { testDockerHost } from '#test/support/docker-test-engine.ts';
-import { testKey } from '#test/support/processes.ts';
 import { eventually, openRealCell, type RealCell } from '#test/support/real-cell.ts';
 import { archiveOf } from '../../sample/archive.ts';
 
-const program = resolve(import.meta.dirname, '../../dist/main.js');
 const bareImage = 'berth-test:no-shell';
 
 let cell: RealCell;
@@ -31,10 +33,10 @@ let task: string;
 beforeAll(async () => {
   cell = await openRealCell({ control: { BERTH_HEARTBEAT_INTERVAL: '1' } });
   await cell.register('execs', {});
-  const { code, out } = await ending(
+  const { code, out, err } = await ending(
     start(process.execPath, [program, 'run', 'execs', '--enable-execute-command', '--wait']),
   );
-  expect(code).toBe(0);
+  if (code !== 0) throw new Error(`berth run ended with ${code}: ${err}`);
   task = out.trim();
 });
 afterAll(async () => {
@@ -44,68 +46,16 @@ afterAll(async () => {
   engine.close();
 });
 
-async function running(taskDefinition: string, enableExecuteCommand = true): Promise<string> {
-  const { tasks: [started] = [] } = await cell.ecs.send(new RunTaskCommand({ taskDefinition, enableExecuteCommand }));
-  const arn = started?.taskArn ?? '';
-  await eventually(`${taskDefinition} to run`, async () => (await cell.task(arn)).lastStatus === 'RUNNING');
-  return arn;
+function running(taskDefinition: string, enableExecuteCommand = true): Promise<string> {
+  return runningTask(cell, taskDefinition, enableExecuteCommand);
 }
 
-interface Exec {
-  readonly child: ChildProcess;
-  readonly out: Buffer[];
-  /** What it has written to stdout so far. */
-  said(): string;
-  readonly ended: Promise<{ code: number | null; out: Buffer; err: string }>;
+function start(file: string, args: readonly string[]): StartedProgram {
+  return startProgram(cell, file, args);
 }
 
-function berthEnvironment(): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    AWS_ENDPOINT_URL: cell.url,
-    AWS_ACCESS_KEY_ID: testKey.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: testKey.secretAccessKey,
-    AWS_REGION: 'us-east-1',
-  };
-}
-
-function start(file: string, args: readonly string[]): Exec {
-  const child = spawn(file, args, { env: berthEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
-  const out: Buffer[] = [];
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  // A program that has ended reads no more; its exit code says the rest.
-  child.stdin.on('error', () => undefined);
-  const ended = new Promise<{ code: number | null; out: Buffer; err: string }>((done) => {
-    child.once('close', (code) => done({ code, out: Buffer.concat(out), err }));
-  });
-  return { child, out, said: () => Buffer.concat(out).toString(), ended };
-}
-
-function exec(...args: string[]): Exec {
+function exec(...args: string[]): StartedProgram {
   return start(process.execPath, [program, 'exec', ...args]);
-}
-
-async function ending({ child, ended }: Exec): Promise<{ code: number | null; out: string; err: string }> {
-  child.stdin?.end();
-  const { code, out, err } = await ended;
-  return { code, out: out.toString(), err };
-}
-
-/** Processes on this machine, in whatever container, that were started with these words. */
-function processesOf(...command: string[]): string[] {
-  const wanted = `${command.join('\0')}\0`;
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/u.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === wanted;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-        return false;
-      throw error;
-    }
-  });
 }
 
 function sessionOf(command = 'true') {
@@ -190,7 +140,7 @@ describe('without a terminal', () => {
 
 describe('with a terminal', () => {
   /** The command line on a pseudo-terminal of 100 columns and 30 rows, whose name is its first line. */
-  function onTerminal(...args: string[]): Exec {
+  function onTerminal(...args: string[]): StartedProgram {
     const words = [process.execPath, program, 'exec', ...args].map((word) => `'${word}'`).join(' ');
     return start('script', [
       '-qfec',
@@ -199,7 +149,7 @@ describe('with a terminal', () => {
     ]);
   }
 
-  async function saying(shell: Exec, what: string): Promise<void> {
+  async function saying(shell: StartedProgram, what: string): Promise<void> {
     await eventually(`the terminal to say ${what}`, () => Promise.resolve(shell.said().includes(what)));
   }
 
