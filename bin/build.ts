@@ -28,10 +28,17 @@ const unused = new Set([
   'thread-stream',
 ]);
 
+/** What libraries ask for and get something smaller instead: docker-modem a log that is off, pino whether it is in a thread. */
+const standIns: Readonly<Record<string, string>> = {
+  debug: 'module.exports = () => () => undefined;',
+  worker_threads: 'exports.isMainThread = true;',
+};
+
 const withoutUnused: Plugin = {
   name: 'without-unused',
-  resolveId: (id) => (unused.has(id) ? `\0unused:${id}` : undefined),
-  load: (id) => (id.startsWith('\0unused:') ? 'module.exports = {};' : undefined),
+  resolveId: (id) => (unused.has(id) || standIns[id] !== undefined ? `\0unused:${id}` : undefined),
+  load: (id) =>
+    id.startsWith('\0unused:') ? (standIns[id.slice('\0unused:'.length)] ?? 'module.exports = {};') : undefined,
 };
 
 /** Large parts of Node that libraries ask for at their start and use seldom or never: TLS, compression. */
