@@ -32,11 +32,12 @@ async function running(): Promise<{ task: string; id: string }> {
   return { task, id: containers[0]?.runtimeId ?? '' };
 }
 
-async function* firstOf<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
-  for await (const item of source) {
-    yield item;
-    return;
+/** That a container writes to its standard output. */
+async function firstLine(id: string): Promise<string | undefined> {
+  for await (const { stream, text } of agent.engine.logs(id, { follow: true, signal: AbortSignal.timeout(30_000) })) {
+    if (stream === 'stdout') return text.trim();
   }
+  return undefined;
 }
 
 describe('a container', () => {
@@ -53,6 +54,7 @@ describe('a container', () => {
     expect(await agent.control.until(task, is('STOPPED'), 5000)).toMatchObject({
       stopCode: 'EssentialContainerExited',
     });
+    await recorder.untilGone(task);
     expect(recorder.lifeOf(task)).toEqual(['create', 'start', 'die', 'destroy']);
   });
 
@@ -107,9 +109,7 @@ describe('the child of a container', () => {
     const task = agent.control.run({ containerDefinitions: [app] });
     const { containers } = await agent.control.until(task, is('RUNNING'));
     const id = containers[0]?.runtimeId ?? '';
-    const log = agent.engine.logs(id, { follow: true, signal: AbortSignal.timeout(30_000) });
-    const spoken = await Array.fromAsync(firstOf(log), ({ text }) => text.trim());
-    expect(spoken).toEqual(['ended with 137']);
+    expect(await firstLine(id)).toBe('ended with 137');
     expect(await agent.engine.inspect(id)).toMatchObject({ state: 'running' });
     // Looked at anew by another life of the agent, with the flag set.
     await agent.kill();
