@@ -69,13 +69,19 @@ export async function deadline<T>(clock: Clock, ms: number, what: string, promis
 }
 
 function systemAfter(ms: number, run: () => void, options: AfterOptions = {}): Timer {
-  const due = performance.now() + ms;
+  const due = monotonicMs() + ms;
   let timeout: NodeJS.Timeout;
   const arm = (): void => {
-    const left = due - performance.now();
+    const left = due - monotonicMs();
     timeout = setTimeout(left > LONGEST_NODE_TIMER_MS ? arm : run, Math.min(Math.max(left, 0), LONGEST_NODE_TIMER_MS));
     if (options.background) timeout.unref();
   };
   arm();
   return { cancel: () => clearTimeout(timeout) };
+}
+
+/** Not `performance.now()`: its first use loads a dozen of Node's modules, which every daemon would keep. */
+function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
 }
