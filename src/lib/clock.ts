@@ -30,7 +30,7 @@ const LONGEST_NODE_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  elapsed: () => performance.now(),
+  elapsed: monotonicMs,
   after: systemAfter,
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
