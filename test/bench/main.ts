@@ -22,7 +22,7 @@ const efforts = {
   },
   quick: {
     engine: { single: 5, many: 1, idleSeconds: 10 },
-    agent: { restSeconds: 10, rounds: 2 },
+    agent: { restSeconds: 30, rounds: 2 },
   },
 };
 
