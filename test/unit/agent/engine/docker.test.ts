@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
+import type { DockerTimeouts } from '#agent/engine/docker-timeouts.ts';
 import { systemClock } from '#lib/clock.ts';
 import { containerSpec } from '#test/support/container-specs.ts';
 
@@ -28,9 +29,12 @@ beforeEach(async () => {
   server.on('connection', () => sockets++);
   const path = join(folder, 'docker.sock');
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  const timeouts = { inspectMs: 50, pullFirstByteMs: 50 };
-  engine = createDockerEngine({ dockerHost: `unix://${path}`, clock: systemClock, timeouts });
+  engine = connect();
 });
+
+function connect(timeouts: Partial<DockerTimeouts> = {}): DockerEngine {
+  return createDockerEngine({ dockerHost: `unix://${join(folder, 'docker.sock')}`, clock: systemClock, timeouts });
+}
 
 afterEach(async () => {
   engine.close();
@@ -60,6 +64,8 @@ test('names are put into paths as names', async () => {
 
 test('an engine that never answers cannot be asked, and what it was told may have happened', async () => {
   answer = () => undefined;
+  engine.close();
+  engine = connect({ inspectMs: 50, pullFirstByteMs: 50 });
   await expect(engine.inspect('web')).rejects.toMatchObject({
     kind: 'unreachable',
     message: 'inspection of container web took longer than 0.05 s',
