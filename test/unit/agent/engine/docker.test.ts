@@ -80,6 +80,8 @@ test('an engine that dies in the middle of its answer leaves nobody waiting', as
   answer = (_, response) => {
     response.writeHead(200, { 'content-length': 100 }).write('{"Id":', () => response.destroy());
   };
+  engine.close();
+  engine = connect({ inspectMs: 50 });
   await expect(engine.inspect('web')).rejects.toMatchObject({ kind: expect.stringMatching(/unreachable|timeout/) });
 });
 
