@@ -10,8 +10,10 @@ export interface TaskGroup {
   /** A file of the group itself. */
   read(file: string): Promise<string>;
   exists(): Promise<boolean>;
-  /** Microseconds of processor time that the group took during some seconds of the machine's own. */
-  usedDuring(seconds: number): Promise<{ usedUs: number; throttled: number }>;
+  /** Seconds of processor time that it has taken since it was made. */
+  used(): Promise<number>;
+  /** During some seconds of the machine's own: how many passed, what the group took, and in how many periods it was held back. */
+  during(seconds: number): Promise<{ seconds: number; used: number; throttled: number }>;
 }
 
 /** A systemd engine wants slices, and a slice is below another by its name. */
@@ -23,11 +25,13 @@ export function groupOf(machine: Machine, driver: Driver, task: Task): TaskGroup
     path,
     read: (file) => machine.read(`${path}/${file}`),
     exists: async () => (await machine.run(`test -d ${path} && echo yes || echo no`)) === 'yes',
-    async usedDuring(seconds) {
-      const look = `${field('usage_usec')}; ${field('nr_throttled')}`;
-      const lines = (await machine.run(`${look}; sleep ${seconds}; ${look}`)).split('\n').map(Number);
-      const [usedBefore = 0, throttledBefore = 0, usedAfter = 0, throttledAfter = 0] = lines;
-      return { usedUs: usedAfter - usedBefore, throttled: throttledAfter - throttledBefore };
+    used: async () => Number(await machine.run(field('usage_usec'))) / 1e6,
+    async during(asked) {
+      const look = `cut -d ' ' -f 1 /proc/uptime; ${field('usage_usec')}; ${field('nr_throttled')}`;
+      const lines = (await machine.run(`${look}; sleep ${asked}; ${look}`)).split('\n').map(Number);
+      const [began = 0, usedBefore = 0, throttledBefore = 0, ended = 0, usedAfter = 0, throttledAfter = 0] = lines;
+      const used = (usedAfter - usedBefore) / 1e6;
+      return { seconds: ended - began, used, throttled: throttledAfter - throttledBefore };
     },
   };
 }

@@ -62,10 +62,14 @@ describe.each<{ driver: Driver }>([{ driver: 'systemd' }, { driver: 'cgroupfs' }
       });
 
       it('gets half a core and no more', async () => {
-        const seconds = 6;
-        const { usedUs, throttled } = await groupOf(cell.machine, driver, task).usedDuring(seconds);
-        expect(usedUs / 1e6).toBeLessThan(seconds * 0.5 * 1.2);
-        expect(usedUs / 1e6).toBeGreaterThan(seconds * 0.5 * 0.5);
+        const group = groupOf(cell.machine, driver, task);
+        const idle = await group.used();
+        // Begun by the engine inside the container, and only for this: the emulated machine has no time to waste.
+        await cell.machine.run(`docker exec -d ${idOf(task, 'open')} timeout 120 sh -c 'while :; do :; done'`);
+        await patiently('the work to begin', async () => (await group.used()) > idle + 0.5);
+        const { seconds, used, throttled } = await group.during(6);
+        expect(used).toBeLessThan(seconds * 0.5 * 1.2);
+        expect(used).toBeGreaterThan(seconds * 0.5 * 0.5);
         expect(throttled).toBeGreaterThan(0);
       });
 
