@@ -6,6 +6,7 @@ import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { machineLabel, taskArnLabel } from '#agent/tasks/container-config.ts';
 import type { ContainerObservation } from '#agent/tasks/container-spec.ts';
 import { systemClock } from '#lib/clock.ts';
+import type { TaskState } from '#protocol/session/messages.ts';
 import { testDockerHost } from './docker-test-engine.ts';
 import {
   startFakeControlServer,
@@ -13,6 +14,7 @@ import {
   type FakeControlServerOptions,
 } from './fake-control-server.ts';
 import { agentToken, buildProgram, startDaemon, type Daemon } from './processes.ts';
+import { eventually } from './real-cell.ts';
 import { taskVolumesIn } from './task-volumes.ts';
 import { ensureTestImage } from './test-images.ts';
 
@@ -29,6 +31,11 @@ export interface AgentProcess {
   kill(): Promise<void>;
   stop(): Promise<number | null>;
   log(): string;
+  /**
+   * RUNNING is told, and the programs of its containers have set their traps: until then the kernel keeps signals from a first process. Only for
+   * programs that set one.
+   */
+  untilUp(taskArn: string, limitMs?: number): Promise<TaskState>;
   /** All containers of this agent, of one task when given. */
   containers(taskArn?: string): Promise<ContainerObservation[]>;
   close(): Promise<void>;
@@ -69,6 +76,15 @@ export async function openAgentProcess(options: AgentProcessOptions = {}): Promi
     return observed.filter((one) => one !== undefined);
   }
 
+  async function untilUp(taskArn: string, limitMs?: number): Promise<TaskState> {
+    const told = await control.until(taskArn, ({ lastStatus }) => lastStatus === 'RUNNING', limitMs);
+    await eventually('the traps of a container', async () => {
+      const pids = (await containers(taskArn)).flatMap(({ pid }) => pid ?? []);
+      return pids.length > 0 && pids.every(hasTrap);
+    });
+    return told;
+  }
+
   return {
     control,
     engine,
@@ -93,6 +109,7 @@ export async function openAgentProcess(options: AgentProcessOptions = {}): Promi
     kill: async () => daemon?.kill(),
     stop: async () => daemon?.stop() ?? null,
     log: () => readFileSync(logFile, 'utf8'),
+    untilUp,
     containers,
     async close() {
       await daemon?.kill();
@@ -105,4 +122,11 @@ export async function openAgentProcess(options: AgentProcessOptions = {}): Promi
       rmSync(home, { recursive: true });
     },
   };
+}
+
+/** Whether a process handles SIGTERM or SIGUSR1. */
+function hasTrap(pid: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  const [term, usr1] = [1n << 14n, 1n << 9n];
+  return (BigInt(`0x${caught}`) & (term | usr1)) !== 0n;
 }

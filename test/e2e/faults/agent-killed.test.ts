@@ -102,7 +102,7 @@ function saveFile({ folder }: AgentProcess): string {
 }
 
 async function untilRunning({ agent }: World, task: string): Promise<void> {
-  await agent.control.until(task, ({ lastStatus }) => lastStatus === 'RUNNING');
+  await agent.untilUp(task);
 }
 
 /** Until the last trace of it is gone. */

@@ -28,7 +28,7 @@ const command = [...programs.serves.command];
 async function running(): Promise<{ task: string; id: string }> {
   const app = { name: 'app', image: testImage, memory: 32, command, stopTimeout: 3 };
   const task = agent.control.run({ containerDefinitions: [app] });
-  const { containers } = await agent.control.until(task, is('RUNNING'));
+  const { containers } = await agent.untilUp(task);
   return { task, id: containers[0]?.runtimeId ?? '' };
 }
 
@@ -107,7 +107,7 @@ describe('the child of a container', () => {
     const childEats = `trap 'exit 0' TERM; (x=a; while :; do x=$x$x; done); echo ended with $?; while :; do sleep 1 & wait $!; done`;
     const app = { name: 'app', image: testImage, memory: 32, command: ['/bin/sh', '-c', childEats], stopTimeout: 3 };
     const task = agent.control.run({ containerDefinitions: [app] });
-    const { containers } = await agent.control.until(task, is('RUNNING'));
+    const { containers } = await agent.untilUp(task);
     const id = containers[0]?.runtimeId ?? '';
     expect(await firstLine(id)).toBe('ended with 137');
     expect(await agent.engine.inspect(id)).toMatchObject({ state: 'running' });

@@ -66,7 +66,7 @@ describe.concurrent('a clock that jumps a day', () => {
     await withClock(async (agent, recorder, jump, proxy) => {
       const run = (...containerDefinitions: ContainerDefinition[]) => agent.control.run({ containerDefinitions });
       const [stays, ended, leaves] = [run(container('app')), run(container('app')), run(container('app'))];
-      for (const task of [stays, ended, leaves]) await agent.control.until(task, is('RUNNING'));
+      for (const task of [stays, ended, leaves]) await agent.untilUp(task);
       agent.control.stop(ended);
       await agent.control.until(ended, is('STOPPED'));
       const before = await agent.containers(stays);

@@ -25,7 +25,7 @@ const is = (status: TaskState['lastStatus']) => (state: TaskState) => state.last
 async function running(command: readonly string[]): Promise<string> {
   const app = { name: 'app', image: testImage, memory: 32, command: [...command], stopTimeout: 3 };
   const task = agent.control.run({ containerDefinitions: [app] });
-  await agent.control.until(task, is('RUNNING'));
+  await agent.untilUp(task);
   return task;
 }
 

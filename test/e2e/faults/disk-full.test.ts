@@ -53,7 +53,7 @@ describe.concurrent('a full disk', () => {
       agent.start();
       const pid = agent.pid();
       const [stays, ends] = [agent.control.run(serving()), agent.control.run(serving())];
-      for (const task of [stays, ends]) await agent.control.until(task, is('RUNNING'));
+      for (const task of [stays, ends]) await agent.untilUp(task);
       const before = await agent.containers(stays);
 
       const filler = fill(folder);
@@ -95,7 +95,7 @@ describe.concurrent('a full disk', () => {
         agent.start();
         const pid = agent.pid();
         const stays = agent.control.run(serving());
-        await agent.control.until(stays, is('RUNNING'));
+        await agent.untilUp(stays);
         const before = await agent.containers(stays);
 
         const filler = fill(engine.dataFolder);

@@ -32,7 +32,7 @@ async function withProxy(test: (agent: AgentProcess, proxy: EngineProxy) => Prom
 
 async function running(agent: AgentProcess): Promise<string> {
   const task = agent.control.run(serving());
-  await agent.control.until(task, is('RUNNING'));
+  await agent.untilUp(task);
   return task;
 }
 

@@ -46,7 +46,7 @@ async function withEngine(
 }
 
 async function runningContainer(agent: AgentProcess, task: string): Promise<ContainerObservation> {
-  await agent.control.until(task, is('RUNNING'));
+  await agent.untilUp(task);
   const [found] = await agent.containers(task);
   if (found === undefined) throw new Error(`no container of ${task}`);
   return found;
@@ -71,7 +71,7 @@ function sinceRunning({ control }: AgentProcess, task: string): TaskState['lastS
 
 /** Resources are free and the engine is used again. */
 async function expectNewTasksRun(agent: AgentProcess): Promise<void> {
-  await agent.control.until(agent.control.run(container()), is('RUNNING'));
+  await agent.untilUp(agent.control.run(container()));
 }
 
 async function untilNoticed({ control }: AgentProcess): Promise<void> {

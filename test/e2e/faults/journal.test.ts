@@ -40,7 +40,7 @@ const is = (status: TaskState['lastStatus']) => (state: TaskState) => state.last
 async function running(): Promise<string> {
   const app = { name: 'app', image, memory: 32, command: [...programs.serves.command], stopTimeout: 3 };
   const task = agent.control.run({ containerDefinitions: [app] });
-  await agent.control.until(task, is('RUNNING'));
+  await agent.untilUp(task);
   return task;
 }
 

@@ -53,7 +53,7 @@ async function live(nth: number): Promise<string> {
     ],
     volumes: [{ name: 'data' }],
   });
-  await agent.control.until(task, is('RUNNING'), 120_000);
+  await agent.untilUp(task);
   agent.control.stop(task);
   const stopped = await agent.control.until(task, is('STOPPED'), 120_000);
   expect(stopped).toMatchObject({ stopCode: 'UserInitiated', containers: [{ exitCode: 0 }] });
