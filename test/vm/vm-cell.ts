@@ -51,7 +51,8 @@ export async function openVmCell(options: VmCellOptions = {}): Promise<VmCell> {
     folder,
     port,
     dockerHost: machine.dockerHost,
-    control: { BERTH_LISTEN: `0.0.0.0:${port}`, BERTH_HEALTHY_AFTER: '1' },
+    // A machine under emulation may take many minutes to start again, and is not lost by that.
+    control: { BERTH_LISTEN: `0.0.0.0:${port}`, BERTH_HEALTHY_AFTER: '1', BERTH_LOST_AFTER: '3600' },
   });
   const control = cell.startControl();
   await cell.untilReady();
