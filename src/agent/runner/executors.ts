@@ -197,10 +197,12 @@ export function createExecutors(
     let lastError: unknown = new EngineError('internal', 'the engine says it stopped, but it runs');
     for (let attempt = 0; attempt < stopAttempts; attempt++) {
       if (attempt > 0) await clock.sleep(jittered(stopBackoff, attempt - 1, random), signal);
+      // Somebody may start it right after this end; then it has yet to be stopped again.
+      const isOver = containerNamed(task(), container)?.phase.name === 'STOPPED';
       try {
         await engine.stop(engineName(container), { timeoutSeconds, signal });
         await look(container);
-        deliver({ kind: 'stoppedAgain', container });
+        if (isOver) deliver({ kind: 'stoppedAgain', container });
         if (containerNamed(task(), container)?.phase.name === 'STOPPED') return done;
       } catch (error) {
         if (error instanceof EngineError && couldNotAsk(error.kind)) return conclude(container, 'stop', error);
