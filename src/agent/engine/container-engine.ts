@@ -39,6 +39,11 @@ export class EngineError extends Error {
   }
 }
 
+/** The engine was not reached, so nothing is known of what was asked: not that it is gone, and not that it failed. */
+export function couldNotAsk(error: unknown): boolean {
+  return error instanceof EngineError && (error.kind === 'unreachable' || error.kind === 'aborted');
+}
+
 export interface EngineDescription {
   /** Product and version, e.g. `20.10.24`. */
   version: string;

@@ -1,12 +1,13 @@
 /**
  * What this machine registers as: size, taken ports, what it is and what it can do. What cannot change while the agent runs is read once;
- * ports and the engine's description are read afresh for each registration.
+ * ports and what the engine says are read afresh for each registration. An engine that does not answer keeps no agent from its session: the
+ * machine registers as what it was, and its health says the rest.
  */
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import type { Attribute } from '#model/attributes.ts';
 import { samePort, type HostPort } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
-import type { ContainerEngine, EngineDescription } from '../engine/container-engine.ts';
+import { couldNotAsk, type ContainerEngine, type EngineDescription } from '../engine/container-engine.ts';
 import type { TaskNetworkDriver } from '../network/network-driver.ts';
 import { capabilities } from './capabilities.ts';
 import { fingerprintOf, readMachineFacts } from './fingerprint.ts';
@@ -46,7 +47,7 @@ export interface HostDescription {
 }
 
 export interface Host {
-  /** Rejects with an EngineError as long as the engine cannot be asked, with a RangeError when more memory is reserved than there is. */
+  /** Rejects with an EngineError until the engine could be asked once, with a RangeError when more memory is reserved than there is. */
   describe(): Promise<HostDescription>;
 }
 
@@ -71,26 +72,37 @@ const mostTakenPorts = 1000;
 
 export function createHost(options: HostOptions): Host {
   let machine: Machine | undefined;
+  let abilities: Abilities | undefined;
+
+  async function readAbilities(): Promise<Abilities> {
+    const [engine, network, cgroups, gpuIds] = await Promise.all([
+      options.engine.describe(),
+      options.taskNetwork?.check(),
+      options.taskCgroups?.check(),
+      options.gpuIds?.(),
+    ]);
+    return {
+      engine,
+      gpuIds: gpuIds ?? [],
+      taskNetwork: network?.usable ?? false,
+      taskCgroups: cgroups?.usable ?? false,
+    };
+  }
+
+  async function latestAbilities(): Promise<Abilities> {
+    try {
+      abilities = await readAbilities();
+    } catch (error) {
+      if (abilities === undefined || !couldNotAsk(error)) throw error;
+    }
+    return abilities;
+  }
 
   return {
     async describe() {
       machine ??= await readMachine();
-      const [engine, listening, network, cgroups, gpuIds] = await Promise.all([
-        options.engine.describe(),
-        listeningPorts(),
-        options.taskNetwork?.check(),
-        options.taskCgroups?.check(),
-        options.gpuIds?.(),
-      ]);
-      return describeHost({
-        options,
-        machine,
-        engine,
-        listening,
-        gpuIds: gpuIds ?? [],
-        taskNetwork: network?.usable ?? false,
-        taskCgroups: cgroups?.usable ?? false,
-      });
+      const [latest, listening] = await Promise.all([latestAbilities(), listeningPorts()]);
+      return describeHost({ options, machine, listening, ...latest });
     },
   };
 }
@@ -107,11 +119,15 @@ async function readMachine(): Promise<Machine> {
   };
 }
 
-export interface DescribeHost {
+export interface DescribeHost extends Abilities {
   options: Omit<HostOptions, 'engine' | 'taskNetwork' | 'taskCgroups' | 'gpuIds'>;
   machine: Machine;
-  engine: EngineDescription;
   listening: readonly HostPort[];
+}
+
+/** What the engine, and what depends on it, can do here. */
+interface Abilities {
+  engine: EngineDescription;
   gpuIds: string[];
   /** Whether tasks can have networks of their own here. */
   taskNetwork: boolean;

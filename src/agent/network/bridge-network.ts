@@ -5,9 +5,8 @@
  * - its addresses overlap nothing that the machine or the engine routes.
  */
 import type { Logger } from '#lib/logger.ts';
-import { EngineError, type CallOptions } from '../engine/container-engine.ts';
+import { couldNotAsk, EngineError, type CallOptions } from '../engine/container-engine.ts';
 import type { EngineNetwork, EngineNetworks } from '../engine/engine-networks.ts';
-import { couldNotAsk } from '../runner/runner-ports.ts';
 import { machineLabel } from '../tasks/container-config.ts';
 import { parseIpv4Range } from './ipv4-range.ts';
 import { TaskNetworkError, type TaskNetworkCheck, type TaskNetworkDriver } from './network-driver.ts';
@@ -69,7 +68,7 @@ export function createBridgeNetwork(options: BridgeNetworkOptions): TaskNetworkD
         if (!(error instanceof EngineError)) throw error;
         if (error.kind === 'address-conflict') refused.push(...takenBy(subnet, `which the engine refuses`));
         else if (error.kind === 'name-conflict') continue;
-        else if (couldNotAsk(error.kind)) throw error;
+        else if (couldNotAsk(error)) throw error;
         else throw new TaskNetworkError(`the network of this machine's tasks: ${error.message}`, { cause: error });
       }
     }

@@ -5,7 +5,7 @@
 import { jittered, type JitteredBackoffPolicy } from '#lib/backoff.ts';
 import { messageOf } from '#lib/errors.ts';
 import { arnId } from '#model/arn.ts';
-import { EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
+import { couldNotAsk, EngineError, type EngineErrorKind } from '../engine/container-engine.ts';
 import { TaskNetworkError } from '../network/network-driver.ts';
 import { TaskCgroupError } from '../host/task-cgroups.ts';
 import { containerNamed, definitionOf, isStopping, type AgentTask } from '../tasks/agent-task.ts';
@@ -20,7 +20,7 @@ import { pauseSpec } from '../tasks/pause-spec.ts';
 import type { FailedStep } from '../tasks/stop-reason.ts';
 import { taskLimits } from '../tasks/task-limits.ts';
 import { nfsOptions } from '../tasks/volumes.ts';
-import { couldNotAsk, type RunnerDependencies } from './runner-ports.ts';
+import type { RunnerDependencies } from './runner-ports.ts';
 
 /** What an executor may ask of and tell its task runner. */
 export interface ExecutionContext {
@@ -70,8 +70,7 @@ export function createExecutors(
       deliver({ kind: 'failed', container, step, error: { kind: 'internal', message: messageOf(error) } });
       return done;
     }
-    if (couldNotAsk(error.kind))
-      return { kind: 'retry', why: `the container engine cannot be reached: ${error.message}` };
+    if (couldNotAsk(error)) return { kind: 'retry', why: `the container engine cannot be reached: ${error.message}` };
     deliver({ kind: 'failed', container, step, error });
     return done;
   }
@@ -97,7 +96,7 @@ export function createExecutors(
 
   /** A journal that lost its newest part does not know of a container that is there already: that one needs no image. */
   async function withoutImage(container: string, error: unknown): Promise<Outcome> {
-    if (error instanceof EngineError && couldNotAsk(error.kind)) return conclude(container, 'pull', error);
+    if (couldNotAsk(error)) return conclude(container, 'pull', error);
     const found = await engine.inspect(engineName(container), { signal });
     if (found === undefined || !isOurs(found)) return conclude(container, 'pull', error);
     deliver({ kind: 'observed', container, observation: found });
@@ -205,7 +204,7 @@ export function createExecutors(
         if (isOver) deliver({ kind: 'stoppedAgain', container });
         if (containerNamed(task(), container)?.phase.name === 'STOPPED') return done;
       } catch (error) {
-        if (error instanceof EngineError && couldNotAsk(error.kind)) return conclude(container, 'stop', error);
+        if (couldNotAsk(error)) return conclude(container, 'stop', error);
         if (error instanceof EngineError && error.kind === 'not-found') {
           await look(container);
           return done;
@@ -256,7 +255,7 @@ export function createExecutors(
       deliver({ kind: 'volumeCreated', volume: name });
       return done;
     } catch (error) {
-      if (error instanceof EngineError && couldNotAsk(error.kind)) return { kind: 'retry', why: error.message };
+      if (couldNotAsk(error)) return { kind: 'retry', why: messageOf(error) };
       const kind = error instanceof EngineError ? error.kind : 'internal';
       deliver({ kind: 'volumeFailed', volume: name, error: { kind, message: messageOf(error) } });
       return done;

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import type { Semaphore } from '#lib/semaphore.ts';
-import type { ContainerEngine, EngineErrorKind } from '../engine/container-engine.ts';
+import type { ContainerEngine } from '../engine/container-engine.ts';
 import type { PortRanges } from '../host/port-ranges.ts';
 import type { TaskCgroups } from '../host/task-cgroups.ts';
 import type { TaskNetworkDriver } from '../network/network-driver.ts';
@@ -53,11 +53,4 @@ export interface RunnerDependencies {
   /** What a container is told of the agent's local endpoints; absent, or answers undefined, when there are none. */
   endpointOf?(taskArn: string, container: string): ContainerEndpoint | undefined;
   settings: RunnerSettings;
-}
-
-/** These say that the engine could not be asked: nothing is known of the container, and the step is tried again. */
-const unaskedKinds: readonly EngineErrorKind[] = ['unreachable', 'aborted'];
-
-export function couldNotAsk(kind: EngineErrorKind): boolean {
-  return unaskedKinds.includes(kind);
 }

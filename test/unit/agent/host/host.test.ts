@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fingerprintOf, readMachineFacts } from '#agent/host/fingerprint.ts';
-import { describeHost, type DescribeHost } from '#agent/host/host.ts';
+import { EngineError, type EngineDescription } from '#agent/engine/container-engine.ts';
+import { createHost, describeHost, type DescribeHost } from '#agent/host/host.ts';
 import { listeningPorts, parseSockets } from '#agent/host/listening-ports.ts';
 import { fakeDescription } from '#test/support/fake-engine.ts';
 
@@ -140,4 +141,36 @@ test('a copied disk on another board has another fingerprint', () => {
 test('IPv6 addresses do not hide the port', () => {
   const table = `${header}   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 9 1\n`;
   expect(parseSockets(table, 'tcp')).toEqual([{ port: 443, protocol: 'tcp', inode: '9' }]);
+});
+
+describe('a machine whose engine does not answer', () => {
+  const silence = new EngineError('unreachable', 'no answer in 10 s');
+  const options = { agentVersion: '1', reservedMemoryMiB: 0, reservedPorts: [], attributes: [] };
+
+  test('registers as what it was when it did', async () => {
+    const answers: (EngineDescription | EngineError)[] = [{ ...fakeDescription, version: '26.1.5' }, silence];
+    const host = createHost({ ...options, engine: { describe: () => settled(answers.shift()) } });
+    const before = await host.describe();
+    const { versions, attributes } = await host.describe();
+    expect(versions.docker).toBe('26.1.5');
+    expect(attributes).toEqual(before.attributes);
+  });
+
+  test('cannot register as long as it never did', async () => {
+    const host = createHost({ ...options, engine: { describe: () => Promise.reject(silence) } });
+    await expect(host.describe()).rejects.toBe(silence);
+  });
+
+  test('and an answer that is an error is not silence', async () => {
+    const refusal = new EngineError('unauthorized', 'permission denied');
+    const answers: (EngineDescription | EngineError)[] = [fakeDescription, refusal];
+    const host = createHost({ ...options, engine: { describe: () => settled(answers.shift()) } });
+    await host.describe();
+    await expect(host.describe()).rejects.toBe(refusal);
+  });
+
+  function settled(answer: EngineDescription | EngineError | undefined): Promise<EngineDescription> {
+    if (answer instanceof EngineError) return Promise.reject(answer);
+    return answer === undefined ? Promise.reject(new Error('asked too often')) : Promise.resolve(answer);
+  }
 });
