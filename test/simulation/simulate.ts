@@ -181,7 +181,8 @@ async function look(world: World): Promise<Problem[]> {
   if (control.process === undefined) return [{ invariant: 'I12', what: 'control is down' }];
   const { cluster, definitions } = await readContext(world);
   if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
-  return problemsAtRest({ rows, hosts, cluster, definitions, now: world.clock.now() });
+  const now = world.clock.now();
+  return problemsAtRest({ rows, hosts, cluster, definitions, now, controlNow: now + control.wall.offsetMs });
 }
 
 function readContext(

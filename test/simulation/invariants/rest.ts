@@ -29,8 +29,9 @@ export interface RestView {
   readonly hosts: readonly SimulatedHost[];
   /** By ARN. */
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; control's own clock may have been set. */
   readonly now: number;
+  readonly controlNow: number;
 }
 
 /** Twice as long as the agents of the simulation keep what is left of an ended task. */
@@ -98,6 +99,7 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   if (hasFailed && (isComplete || primary.waiting !== undefined)) return [];
   if (primary.waiting === undefined) return [{ invariant: 'I8', what: `${state}, and says nothing of why` }];
   if (!isRunnable(primary.taskDefinitionArn, view) || hasNoRoom(service, view) || isDeadlocked(service)) return [];
+  if (live.some(({ protectedUntil = 0 }) => protectedUntil > view.controlNow)) return [];
   if (service.schedulingStrategy === 'DAEMON' && isOnlyStayingForOthers(service, live, view)) return [];
   return [{ invariant: 'I12', what: `${state}, waiting for ${primary.waiting.reason}` }];
 }
