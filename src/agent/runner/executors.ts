@@ -209,20 +209,23 @@ export function createExecutors(
           await look(container);
           return done;
         }
+        const silence = await engineSilence();
+        if (silence !== undefined) return { kind: 'retry', why: `the container engine does not answer: ${silence}` };
         lastError = error;
       }
     }
-    return declareStopped(container, lastError);
+    // The engine answers, but cannot end the container: it is declared stopped, with the reason, so that the task can end.
+    return conclude(container, 'stop', lastError);
   }
 
-  /** The engine answers, but cannot end the container: it is declared stopped, with the reason, so that the task can end. */
-  async function declareStopped(container: string, lastError: unknown): Promise<Outcome> {
+  /** Why the engine says nothing at all: an attempt that it met in silence says nothing of the container. Undefined when it answers. */
+  async function engineSilence(): Promise<string | undefined> {
     try {
       await engine.ping({ signal });
+      return undefined;
     } catch (error) {
-      return { kind: 'retry', why: `the container engine does not answer: ${messageOf(error)}` };
+      return messageOf(error);
     }
-    return conclude(container, 'stop', lastError);
   }
 
   async function createVolume(name: string): Promise<Outcome> {

@@ -1,5 +1,6 @@
 /** The agent's core on the fake engine: running, ending, surviving, cleaning up. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EngineError } from '#agent/engine/container-engine.ts';
 import type { ContainerDefinition } from '#model/container-definition.ts';
 import { programs } from '#test/support/container-programs.ts';
 import { cleanupWaitMs, superviseFakeEngine, type SupervisedEngine } from '#test/support/supervised-engine.ts';
@@ -359,6 +360,23 @@ describe('cleaning up', () => {
     world.engine.failNext('start', { kind: 'internal', afterEffect: true });
     await world.until(world.assign(1, one()), 'STOPPED');
     expect(world.engine.containers().map(({ state }) => state)).toEqual(['exited']);
+  });
+
+  it('does not call a container stopped because the engine was silent while it was to be stopped', async () => {
+    const { engine, clock } = world;
+    const ping = engine.ping.bind(engine);
+    let answersFrom = 0;
+    engine.ping = (options) =>
+      clock.now() < answersFrom ? Promise.reject(new EngineError('unreachable', 'no answer')) : ping(options);
+    world.start();
+    const task = world.assign(1, one());
+    await world.until(task, 'RUNNING');
+    answersFrom = clock.now() + 150_000;
+    engine.failNext('stop', { kind: 'hang', times: 5 });
+    world.want(task, 'STOPPED');
+    await clock.advance(300_000);
+    await world.until(task, 'STOPPED');
+    expect(engine.containers().map(({ state }) => state)).toEqual(['exited']);
   });
 
   it('counts a container that could be neither started nor stopped as long as it may run', async () => {
