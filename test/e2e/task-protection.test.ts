@@ -98,8 +98,10 @@ test('a task that protects itself outlives a scale-in and a deployment, until it
 
   await cell.ecs.send(new UpdateServiceCommand({ service, desiredCount: 0 }));
   await eventually('the other task to stop', async () => (await cell.task(idOf(idle))).lastStatus === 'STOPPED');
-  const { events = [] } = await cell.service(service);
-  expect(events.map(({ message }) => message).join('\n')).toContain('(reason 1 tasks under protection)');
+  await eventually('the service to say why the other one stays', async () => {
+    const { events = [] } = await cell.service(service);
+    return events.some(({ message }) => message?.includes('(reason 1 tasks under protection)'));
+  });
   expect((await cell.task(taskArn)).desiredStatus).toBe('RUNNING');
 
   await cell.ecs.send(new UpdateServiceCommand({ service, desiredCount: 1, forceNewDeployment: true }));
