@@ -34,6 +34,8 @@ export interface ServiceDecision {
   wakeAt?: number;
   /** Why the service is not where it should be; absent when it is. */
   waiting?: Waiting;
+  /** Old tasks go on until instances have pulled: their answers are to be looked at. */
+  awaitsImages?: true;
 }
 
 export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDecision {
@@ -90,6 +92,7 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
     actions,
     ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
     ...(waiting === undefined ? {} : { waiting }),
+    ...(plan.pullsEndAt === undefined ? {} : { awaitsImages: true as const }),
   };
 }
 

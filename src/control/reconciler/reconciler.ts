@@ -55,8 +55,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   });
   /** Services with tasks that found no place, to look at again when room may have appeared. */
   const wantPlace = new Set<string>();
-  /** What placement last saw of each instance, to tell changes that matter from assignments. */
+  /** Services with tasks that go on until instances have pulled the images of the next ones. */
+  const awaitImages = new Set<string>();
+  /** What placement, and who waits for images, last saw of each instance, to tell changes that matter from assignments. */
   const lastSeen = new Map<string, string>();
+  const lastPrepulls = new Map<string, string>();
   /** Grows with every look: the queues feed each other, so all are idle when a round over them saw none. */
   let looks = 0;
   let listeningSince = clock.now();
@@ -85,8 +88,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function lookAtService(serviceArn: string): Promise<LookAgain> {
     looks += 1;
     const look = await reconcileService({ ...options, rules }, serviceArn);
-    if (look.wantsPlace) wantPlace.add(serviceArn);
-    else wantPlace.delete(serviceArn);
+    setMembership(wantPlace, serviceArn, look.wantsPlace);
+    setMembership(awaitImages, serviceArn, look.awaitsImages);
     return { lookAgainAt: look.lookAgainAt };
   }
 
@@ -96,17 +99,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       { store, clock, lostAfterMs: config.lostAfterMs, listeningSince },
       containerInstanceArn,
     );
-    if (look.instance !== undefined && placementChanged(look.instance)) await addServicesOf(look.instance.clusterName);
+    if (look.instance !== undefined) await tellServicesOf(look.instance);
     return { lookAgainAt: look.lookAgainAt };
   }
 
-  function placementChanged(instance: ContainerInstance): boolean {
-    const { status, agentConnected, health, resources, prepulls } = instance;
-    const attributes = [instance.agentAttributes, instance.customAttributes];
-    const seen = JSON.stringify([status, agentConnected, health.status, resources, attributes, prepulls]);
-    if (lastSeen.get(instance.containerInstanceArn) === seen) return false;
-    lastSeen.set(instance.containerInstanceArn, seen);
-    return true;
+  async function tellServicesOf(instance: ContainerInstance): Promise<void> {
+    const { containerInstanceArn, status, agentConnected, health, resources, prepulls } = instance;
+    const { agentAttributes, customAttributes } = instance;
+    const placement = [status, agentConnected, health.status, resources, agentAttributes, customAttributes];
+    if (isNews(lastSeen, containerInstanceArn, placement)) await addServicesOf(instance.clusterName);
+    if (isNews(lastPrepulls, containerInstanceArn, prepulls)) for (const arn of awaitImages) services.add(arn);
   }
 
   /** The services of a cluster, or of all clusters. */
@@ -172,4 +174,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       } while (looks !== before);
     },
   };
+}
+
+function setMembership(set: Set<string>, key: string, isMember: boolean): void {
+  if (isMember) set.add(key);
+  else set.delete(key);
+}
+
+/** Whether the value differs from the one that was noted under the key before; it is noted. */
+function isNews(seen: Map<string, string>, key: string, value: unknown): boolean {
+  const text = JSON.stringify(value) ?? '';
+  if (seen.get(key) === text) return false;
+  seen.set(key, text);
+  return true;
 }

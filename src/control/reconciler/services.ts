@@ -16,6 +16,8 @@ export interface ServiceLook {
   waiting?: Waiting;
   /** Some of its tasks found no place: look again when a machine changes or a task ends. */
   wantsPlace: boolean;
+  /** Some of its tasks go on until instances have pulled: look again when one answers. */
+  awaitsImages: boolean;
 }
 
 export interface ServiceLookDeps extends LaunchDeps {
@@ -34,7 +36,8 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
   const clusterName = clusterNameInArn(serviceArn) ?? '';
   const service = await tx.services.get(clusterName, arnId(serviceArn));
   const cluster = await tx.clusters.get(clusterName);
-  if (service === undefined || cluster === undefined || service.status === 'INACTIVE') return { wantsPlace: false };
+  if (service === undefined || cluster === undefined || service.status === 'INACTIVE')
+    return { wantsPlace: false, awaitsImages: false };
 
   const now = deps.clock.now();
   const unplaced = new Map<string, Unplaced>();
@@ -51,6 +54,7 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
   const { wakeAt, waiting } = decision;
   return {
     wantsPlace: unplaced.size > 0,
+    awaitsImages: decision.awaitsImages === true,
     ...(wakeAt === undefined ? {} : { lookAgainAt: wakeAt }),
     ...(waiting === undefined ? {} : { waiting }),
   };
