@@ -32,11 +32,11 @@ export interface AgentOptions {
   /** Runs commands in the engine's containers. */
   execEngine: EngineExec;
   images: Images;
-  /** Absent where no task gets a network of its own. */
   /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
   fileSystems?: ReadonlyMap<string, string>;
   /** Absent where tasks are not limited as a whole. */
   taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
+  /** Absent where no task gets a network of its own. */
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
   /** Absent where the engine's processes are not this machine's. */
   processes?: ContainerProcesses;

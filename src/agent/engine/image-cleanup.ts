@@ -8,7 +8,7 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { SharedLock } from '#lib/shared-lock.ts';
-import { EngineError, type ContainerEngine, type EngineErrorKind, type ListedImage } from './container-engine.ts';
+import { couldNotAsk, EngineError, type ContainerEngine, type ListedImage } from './container-engine.ts';
 import {
   cleanupDue,
   diskLookMs,
@@ -51,8 +51,6 @@ export interface ImageCleanup {
   /** Removes one batch now, whatever the marks say: a pull found no space. */
   relieve(): Promise<void>;
 }
-
-const couldNotAsk: readonly EngineErrorKind[] = ['unreachable', 'timeout', 'aborted'];
 
 /** While pulls are under way. */
 const comeBackMs = 5000;
@@ -102,13 +100,13 @@ export function createImageCleanup(options: ImageCleanupOptions): ImageCleanup {
     return relieving && removed === 0 ? now + diskLookMs : plan.wakeAt;
   }
 
-  /** False when the engine would not. Rejects when it could not be asked. */
+  /** False when the engine would not. Rejects when it could not be asked, or did not answer in time. */
   async function remove(image: ListedImage): Promise<boolean> {
     const { id, sizeBytes } = image;
     try {
       for (const name of [...namesOf(image), id]) await engine.removeImage(name, { signal });
     } catch (error) {
-      if (!(error instanceof EngineError) || couldNotAsk.includes(error.kind)) throw error;
+      if (!(error instanceof EngineError) || couldNotAsk(error) || error.kind === 'timeout') throw error;
       logger.warn({ image: id, reason: messageOf(error) }, 'an unused image could not be removed');
       return false;
     }

@@ -11,9 +11,9 @@ import { silentLogger, type Logger } from '#lib/logger.ts';
 import type { Random } from '#lib/random.ts';
 import { createSharedLock, type SharedLock } from '#lib/shared-lock.ts';
 import {
+  couldNotAsk,
   EngineError,
   type ContainerEngine,
-  type EngineErrorKind,
   type ImageDescription,
   type RegistryCredentials,
 } from './container-engine.ts';
@@ -79,9 +79,6 @@ const leaveAloneMs = 60_000;
 /** A use is written down this often at most: it only decides what is cleaned up first. */
 const recordUseEveryMs = 10 * 60_000;
 const tellEveryMs = 5000;
-
-/** Failures about which the registry had no say: they do not lead to the local copy. */
-const withoutTheRegistry: readonly EngineErrorKind[] = ['unreachable', 'aborted', 'no-credentials'];
 
 /** An image, and on whose behalf. */
 interface Wanted {
@@ -243,7 +240,8 @@ export function createImages(options: ImagesOptions): Images {
       await sharedPull(wanted, pull === 'must', options);
     } catch (error) {
       if (!(error instanceof EngineError) || local === undefined || pull !== 'try') throw error;
-      if (withoutTheRegistry.includes(error.kind)) throw error;
+      // The registry had no say in these, so they do not lead to the local copy.
+      if (couldNotAsk(error) || error.kind === 'no-credentials') throw error;
       if (mayPass(error.kind)) leftAlone.set(registry, { until: clock.elapsed() + leaveAloneMs, error });
       logger.warn({ image: reference, reason: error.message }, 'an image could not be pulled; the local copy is used');
       return { ...local, pulled: false, fellBack: error };

@@ -84,7 +84,7 @@ export function createPrepull({ images, listed, clock, random, logger }: Prepull
     },
   };
 
-  /** False when it is to be tried again. */
+  /** `madeWay`: a task's pull came first, and it is to be tried again at once. */
   async function pullOnce(image: string): Promise<'here' | 'madeWay' | 'failed'> {
     await idle.promise;
     if (signal.aborted) return 'madeWay';
