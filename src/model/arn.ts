@@ -42,6 +42,11 @@ export function serviceArn(realm: Realm, cluster: string, service: string): stri
   return ecsArn(realm, `service/${cluster}/${service}`);
 }
 
+/** `id` is `ecs-svc/<digits>`. */
+export function taskSetArn(realm: Realm, cluster: string, service: string, id: string): string {
+  return ecsArn(realm, `task-set/${cluster}/${service}/${id}`);
+}
+
 /** `id` is 32 lower-case hexadecimal digits. */
 export function taskArn(realm: Realm, cluster: string, id: string): string {
   return ecsArn(realm, `task/${cluster}/${id}`);

@@ -1,5 +1,6 @@
 /** One rollout of a service towards a task definition. What a rollout must remember is here, never in a loop's variable. */
 import type { NetworkConfiguration } from './placement.ts';
+import type { Tag } from './tag.ts';
 
 export type DeploymentStatus = 'PRIMARY' | 'ACTIVE' | 'INACTIVE';
 export type RolloutState = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
@@ -34,6 +35,22 @@ export interface Waiting {
   until?: number;
 }
 
+/** What only task sets have: the deployments of a service whose controller is EXTERNAL; see task-set.ts. */
+export interface TaskSetPart {
+  /** Percent of the service's desiredCount, 0 to 100, fractions allowed. */
+  scalePercent: number;
+  /** Deleted: its tasks stop, and when the last has ended it is gone. */
+  draining: boolean;
+  externalId?: string;
+  /** STEADY_STATE: as many tasks up as computed, none pending, ending or on a DRAINING instance. */
+  stabilityStatus: 'STABILIZING' | 'STEADY_STATE';
+  /** When control last saw it change; epoch ms. */
+  stabilityStatusAt: number;
+  /** Kept as sent and returned unchanged. */
+  kept: Readonly<Record<string, unknown>>;
+  tags: readonly Tag[];
+}
+
 export interface Deployment {
   /** `ecs-svc/<19 digits>`; tasks carry it in `startedBy`. */
   id: string;
@@ -57,6 +74,7 @@ export interface Deployment {
   pinnedImages?: Readonly<Record<string, string>>;
   /** The failed deployment that this one takes back; its own failure starts no other. */
   rollbackOf?: string;
+  taskSet?: TaskSetPart;
   /** Present while something keeps the deployment from its goal. */
   waiting?: Waiting;
   createdAt: number;

@@ -34,6 +34,7 @@ export interface Service {
   status: ServiceStatus;
   schedulingStrategy: SchedulingStrategy;
   desiredCount: number;
+  /** Empty when the controller is EXTERNAL: each task set has its own. */
   taskDefinitionArn: string;
   launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
   deploymentController: 'ECS' | 'CODE_DEPLOY' | 'EXTERNAL';

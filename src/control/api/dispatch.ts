@@ -30,6 +30,7 @@ import type { Principal } from './sigv4.ts';
 import { tagHandlers } from './tags.ts';
 import { taskDefinitionHandlers } from './task-definitions.ts';
 import { taskProtectionHandlers } from './task-protection.ts';
+import { taskSetHandlers } from './task-sets.ts';
 import { taskHandlers } from './tasks.ts';
 
 export interface DispatcherOptions {
@@ -73,6 +74,7 @@ const handlers: Handlers = {
   ...taskDefinitionHandlers,
   ...taskHandlers,
   ...taskProtectionHandlers,
+  ...taskSetHandlers,
 };
 
 export function createDispatcher({ logger, ...dependencies }: DispatcherOptions): Dispatcher {

@@ -75,7 +75,7 @@ function refuseUnbuilt(input: Settings): void {
     'Gateway connectors (gatewayConnectors)': isFilled(input.gatewayConnectors),
     'Service metrics (monitoring)': isFilled(input.monitoring?.metricConfigurations),
     'Availability zone rebalancing': input.availabilityZoneRebalancing === 'ENABLED',
-    'Deployment controllers other than ECS': (input.deploymentController?.type ?? 'ECS') !== 'ECS',
+    'The deployment controller CODE_DEPLOY': input.deploymentController?.type === 'CODE_DEPLOY',
     ...unbuiltDeployments(input.deploymentConfiguration ?? {}),
   }).find(([, asked]) => asked);
   if (unbuilt !== undefined) throw unsupportedFeature(`Not supported yet: ${unbuilt[0]}.`);
@@ -103,15 +103,18 @@ function isFilled(list: readonly unknown[] | undefined): boolean {
   return list !== undefined && list.length > 0;
 }
 
-/** The service with what the request says; what it does not say stays. The definition is the one the service will have then. */
-export function withSettings(service: Service, input: Settings, definition: TaskDefinition): Service {
+/**
+ * The service with what the request says; what it does not say stays. The definition is the one the service will have then; undefined when its
+ * task sets have their own.
+ */
+export function withSettings(service: Service, input: Settings, definition: TaskDefinition | undefined): Service {
   const networkConfiguration = input.networkConfiguration ?? service.networkConfiguration;
-  checkNetwork(definition, networkConfiguration);
+  if (definition !== undefined) checkNetwork(definition, networkConfiguration);
   checkPlatform(service.launchType, input.platformVersion);
   const grace = input.healthCheckGracePeriodSeconds ?? service.healthCheckGracePeriodSeconds;
   return {
     ...service,
-    taskDefinitionArn: definition.taskDefinitionArn,
+    taskDefinitionArn: definition?.taskDefinitionArn ?? service.taskDefinitionArn,
     desiredCount: input.desiredCount ?? service.desiredCount,
     deploymentConfiguration: withDeploymentSettings(
       service.deploymentConfiguration,

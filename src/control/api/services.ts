@@ -2,9 +2,11 @@
 import { serviceArn } from '#model/arn.ts';
 import type { Failure } from '#model/placement.ts';
 import type { Service } from '#model/service.ts';
+import { taskSetsOf } from '#model/task-set.ts';
 import {
   invalidParameter,
   serviceAlreadyExists,
+  serviceHasTaskSets,
   serviceNotActive,
   serviceNotFound,
   serviceScaledAboveZero,
@@ -16,6 +18,7 @@ import { deploymentStartingFields, withNewDeployment } from '../deployments/new-
 import type { StoreTransaction } from '../store/store.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { canonicalJson, idempotently } from './idempotency.ts';
+import { checkExternalService, externalService, updatedExternalService } from './external-services.ts';
 import { chosenLaunchType, definitionToRun } from './launch-checks.ts';
 import { activeCluster, activeService, findDefinition, findService, readableClusterName } from './lookups.ts';
 import { paged } from './paging.ts';
@@ -30,7 +33,9 @@ export const serviceHandlers: Handlers<
     const { store, realm, clock } = context;
     const { clientToken, schedulingStrategy = 'REPLICA' } = input;
     checkServiceSettings(input, schedulingStrategy);
-    if (schedulingStrategy === 'REPLICA' && input.desiredCount === undefined) {
+    const external = input.deploymentController?.type === 'EXTERNAL';
+    if (external) checkExternalService(input);
+    if (schedulingStrategy === 'REPLICA' && input.desiredCount === undefined && !external) {
       throw invalidParameter('desiredCount: is required for the scheduling strategy REPLICA');
     }
     return store.write(async (tx) => {
@@ -114,6 +119,7 @@ export const serviceHandlers: Handlers<
       if (service.status === 'DRAINING') return answer(tx, context, service);
       const scaledUp = service.schedulingStrategy === 'REPLICA' && service.desiredCount > 0;
       if (scaledUp && !force) throw serviceScaledAboveZero();
+      if (taskSetsOf(service).length > 0 && !force) throw serviceHasTaskSets();
       const draining: Service = { ...withDesiredCount(service, 0), status: 'DRAINING' };
       await tx.services.put(draining);
       return answer(tx, context, draining);
@@ -136,29 +142,40 @@ async function create(
     if (!sameSettings(existing, wanted)) throw serviceAlreadyExists();
     return existing;
   }
-  const service = withNewDeployment(wanted, { now: clock.now(), random });
+  const external = wanted.deploymentController === 'EXTERNAL';
+  const service = external ? wanted : withNewDeployment(wanted, { now: clock.now(), random });
   await tx.services.put(service);
   return service;
 }
 
 async function newService(
   tx: StoreTransaction,
-  { realm, clock, principal }: HandlerContext,
+  context: HandlerContext,
   clusterName: string,
   input: InputOf<'CreateService'>,
 ): Promise<Service> {
-  const { serviceName, schedulingStrategy = 'REPLICA', tags = [] } = input;
+  const blank = blankService(context, clusterName, input);
+  if (input.deploymentController?.type === 'EXTERNAL') return externalService(blank, input);
   if (input.taskDefinition === undefined) throw invalidParameter('taskDefinition: is required');
-  const definition = await definitionToRun(tx, realm, input.taskDefinition);
-  const blank: Service = {
+  const definition = await definitionToRun(tx, context.realm, input.taskDefinition);
+  return withSettings({ ...blank, launchType: chosenLaunchType(input, definition) }, input, definition);
+}
+
+/** An ECS-controlled service without settings, definition and deployments. */
+function blankService(
+  { realm, clock, principal }: HandlerContext,
+  clusterName: string,
+  { serviceName, schedulingStrategy = 'REPLICA', tags = [] }: InputOf<'CreateService'>,
+): Service {
+  return {
     serviceArn: serviceArn(realm, clusterName, serviceName),
     serviceName,
     clusterName,
     status: 'ACTIVE',
     schedulingStrategy,
     desiredCount: 0,
-    taskDefinitionArn: definition.taskDefinitionArn,
-    launchType: chosenLaunchType(input, definition),
+    taskDefinitionArn: '',
+    launchType: 'EC2',
     deploymentController: 'ECS',
     deploymentConfiguration: initialDeploymentConfiguration(schedulingStrategy),
     deployments: [],
@@ -174,7 +191,6 @@ async function newService(
     createdBy: principal.arn,
     tags,
   };
-  return withSettings(blank, input, definition);
 }
 
 /** Whether two services promise the same: what ECS calls an idempotent creation. */
@@ -194,6 +210,11 @@ async function update(
   before: Service,
   input: InputOf<'UpdateService'>,
 ): Promise<Service> {
+  const controller = input.deploymentController?.type ?? before.deploymentController;
+  if (controller !== before.deploymentController) {
+    throw unsupportedFeature('Changing the deployment controller of a service is not supported.');
+  }
+  if (controller === 'EXTERNAL') return updatedExternalService(before, input);
   checkServiceSettings(input, before.schedulingStrategy);
   if ((input.capacityProviderStrategy ?? []).length > 0) {
     throw unsupportedFeature('Capacity provider strategies are not supported yet.');

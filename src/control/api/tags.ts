@@ -1,6 +1,7 @@
 /** TagResource, UntagResource, ListTagsForResource, for every kind of resource through its ARN. */
-import { arnId, clusterNameInArn, parseArn, type Realm } from '#model/arn.ts';
+import { arnId, clusterNameInArn, parseArn, taskSetArn, type Realm } from '#model/arn.ts';
 import type { Tag } from '#model/tag.ts';
+import { taskSetsOf, withTaskSet } from '#model/task-set.ts';
 import { clusterNotFound, invalidParameter, resourceNotFound } from '#protocol/ecs/errors.ts';
 import { maximumTags } from '#protocol/ecs/shared.ts';
 import type { StoreTransaction } from '../store/store.ts';
@@ -56,6 +57,17 @@ const finders: Readonly<Record<string, Finder>> = {
     const service = await tx.services.get(clusterNameInArn(arn) ?? '', arnId(arn));
     if (service === undefined || service.status === 'INACTIVE') return undefined;
     return { tags: service.tags, replace: (tags) => tx.services.put({ ...service, tags }) };
+  },
+  'task-set': async (tx, realm, arn) => {
+    const [, clusterName = '', serviceName = ''] = parseArn(arn)?.resource.split('/') ?? [];
+    const service = await tx.services.get(clusterName, serviceName);
+    if (service === undefined) return undefined;
+    const set = taskSetsOf(service).find(({ id }) => taskSetArn(realm, clusterName, serviceName, id) === arn);
+    if (set === undefined) return undefined;
+    return {
+      tags: set.taskSet.tags,
+      replace: (tags) => tx.services.put(withTaskSet(service, { ...set, taskSet: { ...set.taskSet, tags } })),
+    };
   },
   task: async (tx, _realm, arn) => {
     const task = await tx.tasks.get(arn);

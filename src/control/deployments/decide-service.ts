@@ -22,6 +22,7 @@ import {
 import { planReplicas } from './rolling.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isAlive, isLive } from './task-health.ts';
+import { planTaskSets, taskSetEvents } from './task-sets.ts';
 import { nextProtectionEnd } from './task-protection.ts';
 
 /** How soon a placement that was refused is tried again even if nothing seems to have changed. */
@@ -42,6 +43,7 @@ export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDe
   const { service } = snapshot;
   if (service.status === 'INACTIVE') return { actions: [] };
   if (service.status === 'DRAINING') return decideDraining(snapshot, now);
+  if (service.deploymentController === 'EXTERNAL') return decideTaskSets(snapshot, now);
   if (service.deploymentController !== 'ECS') {
     return { actions: [], waiting: { reason: `the ${service.deploymentController} deployment controller` } };
   }
@@ -115,6 +117,34 @@ function decideDraining({ service, tasks }: ServiceSnapshot, now: number): Servi
   };
 }
 
+/** Task sets (EXTERNAL) share the actions of deployments, and each look settles them all. */
+function decideTaskSets(snapshot: ServiceSnapshot, now: number): ServiceDecision {
+  const { service, unplaced } = snapshot;
+  const plans = planTaskSets(snapshot, now);
+  const wakeTimes = plans.flatMap((plan) => plan.wakeTimes);
+  if (unplaced.size > 0) wakeTimes.push(now + placementRetryMs);
+  const kept = plans.flatMap(({ after }) => after ?? []);
+  const actions: ServiceAction[] = [
+    ...changedDeployments(service.deployments, kept, now),
+    ...plans.filter(({ after }) => after === undefined).map(({ before }) => removal(before.id)),
+    ...plans.flatMap(({ stops, before }) => stopActions(stops, before.id)),
+    ...plans.flatMap(({ starts }) => starts.map((start): ServiceAction => ({ kind: 'startTasks', ...start }))),
+    ...taskSetEvents(snapshot, plans, now),
+  ];
+  const waiting = plans.find((plan) => plan.waiting !== undefined)?.waiting;
+  const forSet = service.desiredCount > 0 && kept.length === 0 ? { reason: 'a task set (CreateTaskSet)' } : undefined;
+  const told = waiting === undefined ? forSet : { reason: waiting.reason, ...untilOf(waiting) };
+  return {
+    actions,
+    ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
+    ...(told === undefined ? {} : { waiting: told }),
+  };
+}
+
+function untilOf({ until }: Waiting): { until?: number } {
+  return until === undefined ? {} : { until };
+}
+
 /** The deployment has failed; with a way back, the deployment that takes over stops what is left of it. */
 function trip(
   snapshot: ServiceSnapshot,
@@ -141,8 +171,7 @@ function trip(
 
 function waitingOf({ waiting }: Plan): Waiting | undefined {
   if (waiting === undefined) return undefined;
-  const { reason, until } = waiting;
-  return until === undefined ? { reason } : { reason, until };
+  return { reason: waiting.reason, ...untilOf(waiting) };
 }
 
 /** UNHEALTHY tasks of the PRIMARY that are stopped now; each is stopped once, so each counts once. */

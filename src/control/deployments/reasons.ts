@@ -1,6 +1,7 @@
 /** What users read about deployments and services, in ECS's words where ECS has words for it. */
 import { arnId } from '#model/arn.ts';
 import type { Waiting } from '#model/deployment.ts';
+import type { Service } from '#model/service.ts';
 
 export function inProgressReason(id: string, waiting?: Waiting): string {
   const progress = `ECS deployment ${id} in progress.`;
@@ -31,6 +32,15 @@ function namedTasks(taskArns: readonly string[]): string {
   const named = taskArns.slice(0, mostNamedTasks).map((arn) => `(task ${arnId(arn)})`);
   const more = taskArns.length - named.length;
   return more > 0 ? `${named.join(' ')} and ${more} more` : named.join(' ');
+}
+
+/** Whom an event speaks of, as the first argument of `eventTexts`: the service, with the task set where it has task sets. */
+export function eventSubject(
+  { serviceName, deploymentController }: Pick<Service, 'serviceName' | 'deploymentController'>,
+  deploymentId: string | undefined,
+): string {
+  if (deploymentController !== 'EXTERNAL' || deploymentId === undefined) return serviceName;
+  return `${serviceName}, taskSet ${deploymentId}`;
 }
 
 export const eventTexts = {

@@ -13,7 +13,7 @@ import type { StoreTransaction } from '#control/store/store.ts';
 import type { ServiceAction, ServiceActionKind, ServiceActionMap } from '../deployments/actions.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
 import { withNewDeployment } from '../deployments/new-deployment.ts';
-import { eventTexts, rollbackReason } from '../deployments/reasons.ts';
+import { eventSubject, eventTexts, rollbackReason } from '../deployments/reasons.ts';
 import { withEvent } from '../deployments/service-events.ts';
 import type { Unplaced } from '../deployments/snapshot.ts';
 import { launchTasks, type LaunchDeps, type LaunchOutcome } from './launch.ts';
@@ -68,7 +68,7 @@ const executors: Executors = {
   async stopTasks(work, { taskArns, stopCode, reason }) {
     const tasks = await work.tx.tasks.getMany(taskArns);
     await requestStops(work.tx, work.deps, tasks, { stopCode, reason });
-    addEvent(work, eventTexts.stopped(work.service.serviceName, taskArns));
+    addEvent(work, eventTexts.stopped(eventSubject(work.service, tasks[0]?.deploymentId), taskArns));
   },
 
   async startTasks(work, action) {
@@ -84,7 +84,7 @@ const executors: Executors = {
     if (outcome.tasks.length > 0) {
       putOnProbation(work, deployment.id, outcome.tasks);
       const taskArns = outcome.tasks.map(({ taskArn }) => taskArn);
-      addEvent(work, eventTexts.started(work.service.serviceName, taskArns));
+      addEvent(work, eventTexts.started(eventSubject(work.service, deployment.id), taskArns));
     }
     if (outcome.unplaced > 0) work.unplaced.set(deployment.id, unplacedOf(outcome));
   },

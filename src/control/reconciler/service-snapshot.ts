@@ -107,8 +107,8 @@ function hasHealthCheck({ body }: TaskDefinition): boolean {
 }
 
 /** Whether the order of removal can matter; it costs more than all the rest. */
-function mayRemove({ deployments, desiredCount }: Service, live: readonly Task[]): boolean {
-  return deployments.length > 1 || live.length > desiredCount;
+function mayRemove({ deployments, desiredCount, deploymentController }: Service, live: readonly Task[]): boolean {
+  return deployments.length > 1 || deploymentController === 'EXTERNAL' || live.length > desiredCount;
 }
 
 interface ClusterView {

@@ -142,6 +142,27 @@ export function serviceScaledAboveZero(): EcsError {
   return invalidParameter('The service cannot be stopped while it is scaled above 0.');
 }
 
+/** A service whose task sets are all scaled to 0 still has them. */
+export function serviceHasTaskSets(): EcsError {
+  return invalidParameter('The service cannot be stopped while deployments are active.');
+}
+
+export function taskSetNotFound(): EcsError {
+  return new EcsError('TaskSetNotFoundException', 'The specified task set was not found.');
+}
+
+export function taskSetsNeedExternalController(): EcsError {
+  return invalidParameter(
+    'Amazon ECS only supports task set management on services configured to use external deployment controllers.',
+  );
+}
+
+export function tooManyTaskSets(count: number): EcsError {
+  return invalidParameter(
+    `${count} deployments exist on the service. Unable to create new TaskSet since this exceeds the maximum limit.`,
+  );
+}
+
 export function platformUnknown(platformVersion: string): EcsError {
   return new EcsError('PlatformUnknownException', `The specified platform version does not exist: ${platformVersion}.`);
 }

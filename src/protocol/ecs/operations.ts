@@ -11,6 +11,7 @@ import { executeCommand } from './execute-command.ts';
 import * as services from './services.ts';
 import * as tags from './tags.ts';
 import * as taskDefinitions from './task-definitions.ts';
+import * as taskSets from './task-sets.ts';
 import * as tasks from './tasks.ts';
 
 /** `X-Amz-Target` is this, a full stop and the operation's name. */
@@ -42,6 +43,11 @@ export const operations = {
   DescribeServices: services.describeServices,
   ListServices: services.listServices,
   DeleteService: services.deleteService,
+  CreateTaskSet: taskSets.createTaskSet,
+  UpdateTaskSet: taskSets.updateTaskSet,
+  DeleteTaskSet: taskSets.deleteTaskSet,
+  DescribeTaskSets: taskSets.describeTaskSets,
+  UpdateServicePrimaryTaskSet: taskSets.updateServicePrimaryTaskSet,
   ListContainerInstances: containerInstances.listContainerInstances,
   DescribeContainerInstances: containerInstances.describeContainerInstances,
   UpdateContainerInstancesState: containerInstances.updateContainerInstancesState,
@@ -72,13 +78,11 @@ export const unsupportedOperationNames = [
   'CreateDaemon',
   'CreateExpressGatewayService',
   'CreateGateway',
-  'CreateTaskSet',
   'DeleteCapacityProvider',
   'DeleteDaemon',
   'DeleteDaemonTaskDefinition',
   'DeleteExpressGatewayService',
   'DeleteGateway',
-  'DeleteTaskSet',
   'DescribeCapacityProviders',
   'DescribeDaemon',
   'DescribeDaemonDeployments',
@@ -90,7 +94,6 @@ export const unsupportedOperationNames = [
   'DescribeGatewayRoute',
   'DescribeServiceDeployments',
   'DescribeServiceRevisions',
-  'DescribeTaskSets',
   'DisassociateGatewayFromCluster',
   'DiscoverPollEndpoint',
   'ListDaemonDeployments',
@@ -113,8 +116,6 @@ export const unsupportedOperationNames = [
   'UpdateDaemon',
   'UpdateExpressGatewayService',
   'UpdateGateway',
-  'UpdateServicePrimaryTaskSet',
-  'UpdateTaskSet',
 ] as const;
 
 export function isOperationName(name: string): name is OperationName {

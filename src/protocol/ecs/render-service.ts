@@ -8,6 +8,8 @@ import { clusterArn, type Realm } from '#model/arn.ts';
 import type { Deployment } from '#model/deployment.ts';
 import { fargatePlatform, fargatePlatformVersions } from '#model/fargate.ts';
 import type { Service, ServiceEvent } from '#model/service.ts';
+import { isTaskSet, taskSetsOf } from '#model/task-set.ts';
+import { renderTaskSet, type WireTaskSet } from './render-task-set.ts';
 import { chosen, present, seconds, type Wire } from './wire.ts';
 
 export interface TaskCounts {
@@ -38,18 +40,21 @@ export type WireDeployment = Wire<Omit<SdkDeployment, (typeof keptByDeployment)[
 export type WireService = Wire<
   Omit<SdkService, (typeof keptByService)[number] | 'deploymentConfiguration' | 'deployments' | 'taskSets'>
 > &
-  Kept & { readonly deployments: readonly WireDeployment[] };
+  Kept & { readonly deployments: readonly WireDeployment[]; readonly taskSets?: readonly WireTaskSet[] };
 
 export function renderService(service: Service, { realm, counts, include = [] }: ServiceView): WireService {
   const { rest, ...deploymentConfiguration } = service.deploymentConfiguration;
   const all = [...counts.values()];
+  const external = service.deploymentController === 'EXTERNAL';
+  /** With task sets the service shows what its primary one runs. */
+  const shown = external ? taskSetsOf(service).find(({ status }) => status === 'PRIMARY') : service;
   return {
     loadBalancers: [],
     serviceRegistries: [],
-    ...(service.launchType === 'FARGATE' ? { platformVersion: fargatePlatformVersions[0] } : {}),
+    ...(shown?.launchType === 'FARGATE' ? { platformVersion: fargatePlatformVersions[0] } : {}),
     ...chosen(service.kept, keptByService),
     ...present({
-      platformFamily: service.launchType === 'FARGATE' ? fargatePlatform.family : undefined,
+      platformFamily: shown?.launchType === 'FARGATE' ? fargatePlatform.family : undefined,
       serviceArn: service.serviceArn,
       serviceName: service.serviceName,
       clusterArn: clusterArn(realm, service.clusterName),
@@ -57,18 +62,23 @@ export function renderService(service: Service, { realm, counts, include = [] }:
       desiredCount: service.desiredCount,
       runningCount: all.reduce((sum, { running }) => sum + running, 0),
       pendingCount: all.reduce((sum, { pending }) => sum + pending, 0),
-      launchType: hasCapacityProviderStrategy(service) ? undefined : service.launchType,
-      taskDefinition: service.taskDefinitionArn,
+      launchType: hasCapacityProviderStrategy(service) ? undefined : shown?.launchType,
+      taskDefinition: shown?.taskDefinitionArn,
       deploymentConfiguration: { ...rest, ...deploymentConfiguration },
       deployments: service.deployments
-        .filter((deployment) => deployment.status !== 'INACTIVE')
+        .filter((deployment) => deployment.status !== 'INACTIVE' && !isTaskSet(deployment))
         .map((deployment) => renderDeployment(deployment, service, counts)),
+      taskSets: external
+        ? taskSetsOf(service).map((set) =>
+            renderTaskSet(set, { realm, service, counts: counts.get(set.id) ?? { running: 0, pending: 0 }, include }),
+          )
+        : undefined,
       events: service.events.map(renderServiceEvent),
       createdAt: seconds(service.createdAt),
       createdBy: service.createdBy,
       placementConstraints: service.placementConstraints,
       placementStrategy: service.placementStrategy,
-      networkConfiguration: service.networkConfiguration,
+      networkConfiguration: shown?.networkConfiguration,
       healthCheckGracePeriodSeconds: service.healthCheckGracePeriodSeconds,
       schedulingStrategy: service.schedulingStrategy,
       deploymentController: { type: service.deploymentController },

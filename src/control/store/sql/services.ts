@@ -51,6 +51,7 @@ function toRow(service: Service): ServiceRow {
   for (const deployment of service.deployments) {
     if (deployment.status !== 'INACTIVE') definitions.add(deployment.taskDefinitionArn);
   }
+  definitions.delete('');
   return {
     cluster_name: service.clusterName,
     service_name: service.serviceName,

@@ -159,10 +159,10 @@ describe('refused over HTTP', () => {
     ],
     [
       'an operation that is not built',
-      { target: 'CreateTaskSet' },
+      { target: 'CreateDaemon' },
       400,
       'UnsupportedFeatureException',
-      'The operation CreateTaskSet is not supported yet.',
+      'The operation CreateDaemon is not supported yet.',
     ],
     [
       'an agent’s operation',

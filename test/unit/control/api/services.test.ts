@@ -106,9 +106,9 @@ describe('CreateService', () => {
     ],
     [
       'another controller',
-      { deploymentController: { type: 'EXTERNAL' } },
+      { deploymentController: { type: 'CODE_DEPLOY' } },
       'UnsupportedFeatureException',
-      'Deployment controllers',
+      'The deployment controller CODE_DEPLOY',
     ],
     [
       'a capacity provider',

@@ -14,6 +14,7 @@ import { defaultRealm, taskDefinitionArn } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import { prepullLimitMs } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
+import { computedDesiredCount, taskSetsOf } from '#model/task-set.ts';
 import type { Task } from '#model/task.ts';
 import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
@@ -292,7 +293,8 @@ export class ServiceWorld {
     for (const start of starts) must(!failed.has(start.deploymentId), 'I6: a failed deployment starts tasks');
     const primaryBefore = service.deployments.find(({ status }) => status === 'PRIMARY');
     must(rollBacks.length === 0 || primaryBefore?.rollbackOf === undefined, 'I6: a way back is taken back');
-    if (service.status === 'ACTIVE' && service.schedulingStrategy === 'REPLICA') {
+    const rolls = service.schedulingStrategy === 'REPLICA' && service.deploymentController === 'ECS';
+    if (service.status === 'ACTIVE' && rolls) {
       const { floor, ceiling } = rolloutLimits(service);
       must(
         starts.length === 0 || this.alive().length <= ceiling,
@@ -306,20 +308,23 @@ export class ServiceWorld {
         );
       }
     }
-    const goal =
-      service.schedulingStrategy === 'DAEMON'
-        ? this.daemonInstances.filter(({ suitable }) => suitable).length
-        : service.desiredCount;
+    const goal = this.#goal(service);
     const running = this.alive().filter(isRunning).length;
     const atRest =
       running === goal &&
       this.alive().length === goal &&
       this.leaving().length === 0 &&
-      service.deployments.length === 1;
+      (service.deployments.length === 1 || taskSetsOf(service).length > 0);
     must(
       atRest || actions.length > 0 || service.status !== 'ACTIVE' || waiting !== undefined,
       'I8: nothing is done and no reason is named',
     );
+  }
+
+  #goal(service: Service): number {
+    if (service.schedulingStrategy === 'DAEMON') return this.daemonInstances.filter(({ suitable }) => suitable).length;
+    if (service.deploymentController !== 'EXTERNAL') return service.desiredCount;
+    return taskSetsOf(service).reduce((sum, set) => sum + computedDesiredCount(service, set), 0);
   }
 }
 
