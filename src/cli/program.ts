@@ -10,6 +10,7 @@ import { addServiceCommands } from './commands/service.ts';
 import { addTaskCommands } from './commands/task.ts';
 import { addTaskDefinitionCommands } from './commands/taskdef.ts';
 import { addTaskLogsCommand } from './commands/task-logs.ts';
+import { addWhyCommand } from './commands/why.ts';
 import type { CliContext } from './context.ts';
 import type { OutputMode } from './output/terminal.ts';
 
@@ -40,6 +41,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addTaskDefinitionCommands(program, context);
   addInstanceCommands(program, context);
   addClusterCommands(program, context);
+  addWhyCommand(program, context);
   addEnvCommand(program, context);
   program.commandsGroup(daemons);
   addDevCommands(program, context);

@@ -12,7 +12,8 @@ import { ensureDefaultCluster } from './api/clusters.ts';
 import { createApi, type ApiLimits } from './api/server.ts';
 import type { SigningKey } from './api/sigv4.ts';
 import { ConfigError, type ControlConfig } from './config.ts';
-import { createReconciler } from './reconciler/reconciler.ts';
+import { createExplainer } from './reconciler/explainer.ts';
+import { createReconciler, schedulingRules } from './reconciler/reconciler.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import { attachSessionServer } from './sessions/server.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -77,6 +78,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       random,
       logger,
       logs: sessions,
+      explainer: createExplainer({ store, clock, random, realm, rules: schedulingRules(config) }),
       execs: sessions.execs,
       findKey: keyFinder(admin, store),
       connectedAgents: () => sessions.connected(),

@@ -42,6 +42,10 @@ const pureFolders: Readonly<
   'src/protocol/': { from: ['src/protocol/', 'src/model/'], libraries: ['zod', '@aws-sdk/client-ecs'] },
   'src/control/scheduler/': { from: ['src/control/scheduler/', 'src/model/'], libraries: [] },
   'src/control/deployments/': { from: ['src/control/deployments/', 'src/model/'], libraries: [] },
+  'src/control/why/': {
+    from: ['src/control/why/', 'src/control/scheduler/', 'src/control/deployments/', 'src/model/', 'src/protocol/why.ts'],
+    libraries: [],
+  },
   'src/agent/tasks/': { from: ['src/agent/tasks/', 'src/model/'], libraries: [] },
 };
 

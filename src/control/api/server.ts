@@ -14,6 +14,7 @@ import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
 import { EcsError, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
+import type { Explainer } from '../reconciler/explainer.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
@@ -24,6 +25,7 @@ import { createApiMetrics } from './metrics.ts';
 import { createRateLimiter, type RateLimit } from './rate-limit.ts';
 import { readBody } from './request-body.ts';
 import { createVerifier, type Principal, type SigningKey } from './sigv4.ts';
+import { explainWhy } from './why.ts';
 
 export interface ApiOptions {
   readonly store: Store;
@@ -33,6 +35,7 @@ export interface ApiOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly logs: LogSource;
+  readonly explainer: Explainer;
   readonly execs: Pick<ExecBroker, 'grant'>;
   readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
   readonly connectedAgents: () => number;
@@ -63,7 +66,7 @@ const emptyBody = Buffer.alloc(0);
 
 /** A fastify instance that is ready to listen. Closing it ends streams of logs and lets answers that are under way go out. */
 export function createApi(options: ApiOptions): FastifyInstance {
-  const { store, realm, clock, ids, logger, logs, findKey, connectedAgents, utilisation } = options;
+  const { store, realm, clock, ids, logger, logs, explainer, findKey, connectedAgents, utilisation } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const dispatcher = createDispatcher(options);
   const verify = createVerifier({ region: realm.region, services: ['ecs'], clock, findKey });
@@ -163,6 +166,15 @@ export function createApi(options: ApiOptions): FastifyInstance {
       return await findLastOutput(request.query, { store, realm });
     } catch (error) {
       return send(reply, answerOf(error, { logger, operation: 'LastOutput', requestId: request.id }));
+    }
+  });
+
+  app.get('/berth/v1/why', async (request, reply) => {
+    try {
+      await authenticated(request, emptyBody);
+      return await explainWhy(request.query, { explainer, realm });
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Why', requestId: request.id }));
     }
   });
 

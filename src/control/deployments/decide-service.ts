@@ -22,7 +22,7 @@ import {
 import { planReplicas } from './rolling.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isAlive, isLive } from './task-health.ts';
-import { planTaskSets, taskSetEvents } from './task-sets.ts';
+import { planTaskSets, taskSetEvents, waitingForTaskSets } from './task-sets.ts';
 import { nextProtectionEnd } from './task-protection.ts';
 
 /** How soon a placement that was refused is tried again even if nothing seems to have changed. */
@@ -131,18 +131,12 @@ function decideTaskSets(snapshot: ServiceSnapshot, now: number): ServiceDecision
     ...plans.flatMap(({ starts }) => starts.map((start): ServiceAction => ({ kind: 'startTasks', ...start }))),
     ...taskSetEvents(snapshot, plans, now),
   ];
-  const waiting = plans.find((plan) => plan.waiting !== undefined)?.waiting;
-  const forSet = service.desiredCount > 0 && kept.length === 0 ? { reason: 'a task set (CreateTaskSet)' } : undefined;
-  const told = waiting === undefined ? forSet : { reason: waiting.reason, ...untilOf(waiting) };
+  const waiting = waitingForTaskSets(service, plans);
   return {
     actions,
     ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
-    ...(told === undefined ? {} : { waiting: told }),
+    ...(waiting === undefined ? {} : { waiting }),
   };
-}
-
-function untilOf({ until }: Waiting): { until?: number } {
-  return until === undefined ? {} : { until };
 }
 
 /** The deployment has failed; with a way back, the deployment that takes over stops what is left of it. */
@@ -171,7 +165,8 @@ function trip(
 
 function waitingOf({ waiting }: Plan): Waiting | undefined {
   if (waiting === undefined) return undefined;
-  return { reason: waiting.reason, ...untilOf(waiting) };
+  const { reason, until } = waiting;
+  return until === undefined ? { reason } : { reason, until };
 }
 
 /** UNHEALTHY tasks of the PRIMARY that are stopped now; each is stopped once, so each counts once. */

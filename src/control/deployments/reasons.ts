@@ -25,6 +25,9 @@ export function scalingReason(deploymentId: string): string {
 export const unhealthyReason = 'Task failed container health checks';
 export const drainingReason = 'Container instance is draining';
 
+/** What a service waits for whose percentages allow neither a stop nor a start. */
+export const deadlockReason = 'a deployment configuration that lets tasks stop or start';
+
 /** Long lists are cut so that an event stays readable. */
 const mostNamedTasks = 20;
 

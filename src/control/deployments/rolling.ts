@@ -27,6 +27,7 @@ import { lastCompleted } from './circuit-breaker.ts';
 import { isHeld } from './launch-throttle.ts';
 import { rolloutLimits } from './limits.ts';
 import { emptyPrepullPlan, goesOnForImages, pullsEndAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
+import { deadlockReason } from './reasons.ts';
 import { isHealthy, isRunning, isUp } from './task-health.ts';
 import { mayStop, waitingForProtection } from './task-protection.ts';
 
@@ -255,7 +256,7 @@ function waitingReason(draft: Draft, missing: number): PlanWaiting {
   if (forTasks !== undefined) return forTasks;
   if (forProtection !== undefined) return forProtection;
   if (missing > 0 || census.outgoing.length > 0) {
-    return { reason: 'a deployment configuration that lets tasks stop or start', deadlock: true };
+    return { reason: deadlockReason, deadlock: true };
   }
   return { reason: 'its tasks to report' };
 }

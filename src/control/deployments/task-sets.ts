@@ -4,6 +4,7 @@
  * after failures is the code of rolling.ts. There is no circuit breaker, and nothing moves from one task set to another by itself.
  */
 import type { Deployment, Waiting } from '#model/deployment.ts';
+import type { Service } from '#model/service.ts';
 import { computedDesiredCount, taskSetsOf, type TaskSet } from '#model/task-set.ts';
 import type { ServiceAction } from './actions.ts';
 import { nextGraceEnd, type PlanInput, type PlannedStart, type PlannedStop, type PlanWaiting } from './census.ts';
@@ -109,6 +110,17 @@ export function taskSetEvents(snapshot: ServiceSnapshot, plans: readonly TaskSet
   return messages
     .filter((message) => !isSuppressed(service.events, message, now))
     .map((message) => ({ kind: 'addEvent', message }));
+}
+
+/** What the service waits for: the newest of its task sets that waits, or the controller. */
+export function waitingForTaskSets(
+  { desiredCount }: Pick<Service, 'desiredCount'>,
+  plans: readonly TaskSetPlan[],
+): Waiting | undefined {
+  const first = plans.find(({ waiting }) => waiting !== undefined)?.waiting;
+  if (first !== undefined) return waitingOf(first);
+  const isEmpty = plans.every(({ after }) => after === undefined);
+  return isEmpty && desiredCount > 0 ? { reason: 'a task set (CreateTaskSet)' } : undefined;
 }
 
 function waitingOf({ reason, until }: Waiting): Waiting {

@@ -17,7 +17,7 @@ import { attributesToRun } from '#model/task-definition-requirements.ts';
 import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
 import { defaultEphemeralStorage } from '#model/fargate.ts';
 import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
-import type { StoreTransaction } from '#control/store/store.ts';
+import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
 import { place, placeOnEach, type Placement, type PlacementRefusal, type PlacementResult } from '../scheduler/place.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
@@ -73,22 +73,7 @@ export async function launchTasks(
   deps: LaunchDeps,
   request: LaunchRequest,
 ): Promise<LaunchOutcome> {
-  const { cluster, definition } = request;
-  const instances = await tx.containerInstances.list({ clusterName: cluster.clusterName });
-  const occupying = await tx.tasks.occupying(cluster.clusterName);
-  const wanted = placementRequest(request);
-  const unknown: Failure[] = [];
-  let result: PlacementResult;
-  if (request.containerInstanceArns === undefined) {
-    result = place(wanted, instances, occupying, deps.random);
-  } else {
-    const named = new Set(request.containerInstanceArns);
-    const chosen = instances.filter((instance) => named.has(instance.containerInstanceArn));
-    for (const arn of named) {
-      if (!chosen.some((instance) => instance.containerInstanceArn === arn)) unknown.push({ arn, reason: 'MISSING' });
-    }
-    result = placeOnEach(wanted, chosen, occupying);
-  }
+  const { wanted, instances, result, unknown } = await findPlaces(tx, deps, request);
 
   const numberOf = assignmentNumbers(tx);
   const byArn = new Map(instances.map((instance) => [instance.containerInstanceArn, instance]));
@@ -100,10 +85,40 @@ export async function launchTasks(
     tasks.push(newTask(deps, request, { placement, instance, resources: wanted.resources, assignmentNumber }));
   }
   if (tasks.length > 0) await tx.tasks.putMany(tasks);
-  return { tasks, ...unplacedPart(result.refused, unknown, definition) };
+  return { tasks, ...unplacedPart(result.refused, unknown, request.definition) };
 }
 
-/** What placement is asked for a launch; also how one asks whether it would fit. */
+export interface PlaceSearch {
+  wanted: PlacementRequest;
+  /** Those that were asked. */
+  instances: readonly ContainerInstance[];
+  occupying: readonly OccupyingTask[];
+  result: PlacementResult;
+  /** Instances that the request names and the cluster has not. */
+  unknown: readonly Failure[];
+}
+
+/** Where the tasks of a launch would go now. Writes nothing; also how one asks whether a launch would fit, and why not. */
+export async function findPlaces(
+  tx: StoreTransaction,
+  { random }: Pick<LaunchDeps, 'random'>,
+  request: LaunchRequest,
+): Promise<PlaceSearch> {
+  const { clusterName } = request.cluster;
+  const all = await tx.containerInstances.list({ clusterName });
+  const occupying = await tx.tasks.occupying(clusterName);
+  const wanted = placementRequest(request);
+  if (request.containerInstanceArns === undefined) {
+    return { wanted, instances: all, occupying, result: place(wanted, all, occupying, random), unknown: [] };
+  }
+  const named = new Set(request.containerInstanceArns);
+  const instances = all.filter((instance) => named.has(instance.containerInstanceArn));
+  const known = new Set(instances.map(({ containerInstanceArn }) => containerInstanceArn));
+  const unknown = [...named].filter((arn) => !known.has(arn)).map((arn): Failure => ({ arn, reason: 'MISSING' }));
+  return { wanted, instances, occupying, result: placeOnEach(wanted, instances, occupying), unknown };
+}
+
+/** What placement is asked for a launch. */
 export function placementRequest(request: LaunchRequest): PlacementRequest {
   const { definition, overrides, serviceName } = request;
   return {

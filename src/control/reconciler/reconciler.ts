@@ -9,7 +9,7 @@ import type { Logger } from '#lib/logger.ts';
 import { createWorkQueue, type LookAgain } from '#lib/work-queue.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
-import { defaultSchedulingRules } from '../deployments/snapshot.ts';
+import { defaultSchedulingRules, type SchedulingRules } from '../deployments/snapshot.ts';
 import { reconcileInstance } from './instances.ts';
 import type { LaunchDeps } from './launch.ts';
 import { reap } from './reaper.ts';
@@ -44,12 +44,14 @@ const listBatch = 500;
 const roomDelayMs = 250;
 const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
+/** The rules of decisions as they are configured. */
+export function schedulingRules({ healthyAfterMs = defaultSchedulingRules.healthyAfterMs }: ReconcilerConfig): SchedulingRules {
+  return { ...defaultSchedulingRules, healthyAfterMs };
+}
+
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { store, clock, random, logger, config } = options;
-  const rules = {
-    ...defaultSchedulingRules,
-    healthyAfterMs: config.healthyAfterMs ?? defaultSchedulingRules.healthyAfterMs,
-  };
+  const rules = schedulingRules(config);
   const background = createBackground({
     onError: (name, error) => logger.error({ name, error }, 'background work of the reconciler failed'),
   });

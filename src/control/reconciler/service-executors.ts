@@ -16,7 +16,7 @@ import { withNewDeployment } from '../deployments/new-deployment.ts';
 import { eventSubject, eventTexts, rollbackReason } from '../deployments/reasons.ts';
 import { withEvent } from '../deployments/service-events.ts';
 import type { Unplaced } from '../deployments/snapshot.ts';
-import { launchTasks, type LaunchDeps, type LaunchOutcome } from './launch.ts';
+import { launchTasks, type LaunchDeps, type LaunchOutcome, type LaunchRequest } from './launch.ts';
 import { definitionByArn } from './service-snapshot.ts';
 import { requestStops } from './stop.ts';
 
@@ -80,7 +80,7 @@ const executors: Executors = {
       work.unplaced.set(deployment.id, { count: action.count, explanation, forWantOfRoom: false });
       return;
     }
-    const outcome = await launch(work, deployment, definition, action);
+    const outcome = await launchTasks(work.tx, work.deps, launchRequestOf(work, deployment, definition, action));
     if (outcome.tasks.length > 0) {
       putOnProbation(work, deployment.id, outcome.tasks);
       const taskArns = outcome.tasks.map(({ taskArn }) => taskArn);
@@ -128,15 +128,15 @@ async function run<Kind extends ServiceActionKind>(
   await executors[kind](work, action);
 }
 
-function launch(
-  work: ServiceWork,
+/** The launch that starting tasks of a deployment means. */
+export function launchRequestOf(
+  { cluster, service }: Pick<ServiceWork, 'cluster' | 'service'>,
   deployment: Deployment,
   definition: TaskDefinition,
-  { count, containerInstanceArns }: ServiceActionMap['startTasks'],
-): Promise<LaunchOutcome> {
-  const { tx, deps, cluster, service } = work;
+  { count, containerInstanceArns }: Pick<ServiceActionMap['startTasks'], 'count' | 'containerInstanceArns'>,
+): LaunchRequest {
   const networkConfiguration = deployment.networkConfiguration ?? service.networkConfiguration;
-  return launchTasks(tx, deps, {
+  return {
     cluster,
     definition,
     count,
@@ -147,16 +147,16 @@ function launch(
     placementConstraints: service.placementConstraints,
     placementStrategy: service.placementStrategy,
     ...(containerInstanceArns === undefined ? {} : { containerInstanceArns }),
-    tags: taskTags(work, definition),
+    tags: taskTags({ service, cluster }, definition),
     serviceName: service.serviceName,
     deploymentId: deployment.id,
     pinnedImages: deployment.pinnedImages,
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
     enableExecuteCommand: service.enableExecuteCommand,
-  });
+  };
 }
 
-function taskTags({ service, cluster }: ServiceWork, definition: TaskDefinition): Tag[] {
+function taskTags({ service, cluster }: Pick<ServiceWork, 'cluster' | 'service'>, definition: TaskDefinition): Tag[] {
   const managed: Tag[] = service.enableECSManagedTags
     ? [
         { key: 'aws:ecs:clusterName', value: cluster.clusterName },
@@ -168,7 +168,12 @@ function taskTags({ service, cluster }: ServiceWork, definition: TaskDefinition)
   return managed;
 }
 
-function unplacedOf({ unplaced, failures, explanation }: LaunchOutcome): Unplaced {
+/** What a decision is to know of a launch that found too few places. */
+export function unplacedOf({
+  unplaced,
+  failures,
+  explanation,
+}: Pick<LaunchOutcome, 'unplaced' | 'failures' | 'explanation'>): Unplaced {
   return {
     count: unplaced,
     explanation: explanation ?? 'because no container instance met all of its requirements.',

@@ -7,6 +7,8 @@ import type { QueriedInstance } from './query-evaluator.ts';
 
 /** A live task as placement counts it; its resources are taken until it is known STOPPED. */
 export interface Occupant {
+  /** Absent for one that is only being placed. */
+  taskArn?: string;
   containerInstanceArn: string;
   group: string;
   serviceName?: string;

@@ -147,6 +147,9 @@ export const placementFilters: readonly PlacementFilter[] = [
   roomFilter('RESOURCE:GPU', (count) => `${instances(count, 'has', 'have')} insufficient GPUs`),
 ];
 
+/** Whether an instance takes any task at all, whatever the task. */
+export const admissionFilters: readonly PlacementFilter[] = [active, agent, health];
+
 export interface RefusedCandidate {
   candidate: Candidate;
   refusal: Refusal;

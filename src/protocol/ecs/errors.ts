@@ -163,6 +163,14 @@ export function tooManyTaskSets(count: number): EcsError {
   );
 }
 
+/** Said by Berth's own questions, which take services, tasks and container instances alike. */
+export function whyNotFound(reference: string, clusterName: string): EcsError {
+  return new EcsError(
+    'ResourceNotFoundException',
+    `No service, task or container instance of the cluster ${clusterName} is called ${reference}.`,
+  );
+}
+
 export function platformUnknown(platformVersion: string): EcsError {
   return new EcsError('PlatformUnknownException', `The specified platform version does not exist: ${platformVersion}.`);
 }

@@ -8,6 +8,8 @@ import { ensureDefaultCluster } from '#control/api/clusters.ts';
 import type { UtilisationSource } from '#control/sessions/telemetry.ts';
 import type { LogSource } from '#control/api/logs.ts';
 import { createApi, type ApiLimits } from '#control/api/server.ts';
+import { defaultSchedulingRules } from '#control/deployments/snapshot.ts';
+import { createExplainer } from '#control/reconciler/explainer.ts';
 import { LogsError } from '#control/sessions/logs.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
@@ -55,6 +57,7 @@ async function aServer(
     ...dependencies,
     logger: createLogger({ name: 'test', stream: { write: (line) => void lines.push(line) } }),
     logs: options.logs ?? { openLogs: noLogs },
+    explainer: createExplainer({ ...dependencies, rules: defaultSchedulingRules }),
     execs: { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
     findKey: async (accessKeyId) => (accessKeyId === key.accessKeyId ? key : undefined),
     connectedAgents: () => 3,
@@ -349,5 +352,28 @@ describe('logs of a container', () => {
     await begun.promise;
     await server.app.close();
     expect((await answer).text).toBe('{"stream":"stdout","at":1,"text":"a"}\n{"ended":{}}\n');
+  });
+});
+
+describe('why', () => {
+  test('is answered to a signed request', async () => {
+    const server = await aServer();
+    const task = aTask();
+    await server.store.write((tx) => tx.tasks.put(task));
+    const answer = await server.get('/berth/v1/why', { subject: task.taskArn });
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toMatchObject({ kind: 'task', arn: task.taskArn, status: 'RUNNING' });
+  });
+
+  test('is refused without a signature, and for what is not there', async () => {
+    const server = await aServer();
+    const unsigned = await server.app.inject({ method: 'GET', url: '/berth/v1/why?subject=web' });
+    expect(unsigned.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
+    const answer = await server.get('/berth/v1/why', { subject: 'web' });
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.text)).toEqual({
+      __type: 'ResourceNotFoundException',
+      message: 'No service, task or container instance of the cluster default is called web.',
+    });
   });
 });
