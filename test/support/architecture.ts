@@ -43,7 +43,13 @@ const pureFolders: Readonly<
   'src/control/scheduler/': { from: ['src/control/scheduler/', 'src/model/'], libraries: [] },
   'src/control/deployments/': { from: ['src/control/deployments/', 'src/model/'], libraries: [] },
   'src/control/why/': {
-    from: ['src/control/why/', 'src/control/scheduler/', 'src/control/deployments/', 'src/model/', 'src/protocol/why.ts'],
+    from: [
+      'src/control/why/',
+      'src/control/scheduler/',
+      'src/control/deployments/',
+      'src/model/',
+      'src/protocol/why.ts',
+    ],
     libraries: [],
   },
   'src/agent/tasks/': { from: ['src/agent/tasks/', 'src/model/'], libraries: [] },

@@ -30,9 +30,12 @@ async function askWhy(context: CliContext, subject: string): Promise<WhyAnswer> 
   const body: unknown = await response.json();
   if (!response.ok) {
     const refusal = Refusal.safeParse(body);
-    throw new CliError(refusal.success ? refusal.data.message : `the control service answered HTTP ${response.status}`, {
-      next: 'see `berth service list`, `berth task list` and `berth instance list`',
-    });
+    throw new CliError(
+      refusal.success ? refusal.data.message : `the control service answered HTTP ${response.status}`,
+      {
+        next: 'see `berth service list`, `berth task list` and `berth instance list`',
+      },
+    );
   }
   const parsed = whyAnswer.safeParse(body);
   if (parsed.success) return parsed.data;

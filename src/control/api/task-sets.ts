@@ -24,7 +24,11 @@ import { checkNetwork, checkPlatform, chosenLaunchType, definitionToRun } from '
 import { activeCluster, activeService, findService, readableClusterName } from './lookups.ts';
 
 type TaskSetOperation =
-  'CreateTaskSet' | 'UpdateTaskSet' | 'DeleteTaskSet' | 'DescribeTaskSets' | 'UpdateServicePrimaryTaskSet';
+  | 'CreateTaskSet'
+  | 'UpdateTaskSet'
+  | 'DeleteTaskSet'
+  | 'DescribeTaskSets'
+  | 'UpdateServicePrimaryTaskSet';
 
 export const taskSetHandlers: Handlers<TaskSetOperation> = {
   async CreateTaskSet(context, input) {

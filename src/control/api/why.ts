@@ -63,10 +63,15 @@ async function byName(
     (await taskOf(tx, taskArnIn(realm, clusterName, name))) ??
     (await instanceOf(tx, instanceArnIn(realm, clusterName, name)));
   if (exact !== undefined) return exact;
-  const matches = [...(await tasksBeginning(tx, realm, clusterName, name)), ...(await instancesCalled(tx, clusterName, name))];
+  const matches = [
+    ...(await tasksBeginning(tx, realm, clusterName, name)),
+    ...(await instancesCalled(tx, clusterName, name)),
+  ];
   const [first, ...others] = matches;
   if (others.length === 0 || first === undefined) return first;
-  throw invalidParameter(`${matches.length} things are called ${name}: ${matches.slice(0, 10).map(subjectName).join(', ')}`);
+  throw invalidParameter(
+    `${matches.length} things are called ${name}: ${matches.slice(0, 10).map(subjectName).join(', ')}`,
+  );
 }
 
 async function taskOf(tx: StoreTransaction, arn: string): Promise<WhySubject | undefined> {

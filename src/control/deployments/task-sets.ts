@@ -70,15 +70,16 @@ function keep(set: TaskSet, snapshot: ServiceSnapshot, now: number): TaskSetPlan
 
 function observed(
   { taskSet }: TaskSet,
-  { waiting: _, ...settled }: Deployment,
+  settled: Deployment,
   waiting: Waiting | undefined,
   desiredCount: number,
   now: number,
 ): TaskSet {
   const stabilityStatus = waiting === undefined ? 'STEADY_STATE' : 'STABILIZING';
+  const { waiting: _, ...rest } = settled;
   const changed = stabilityStatus !== taskSet.stabilityStatus;
   return {
-    ...settled,
+    ...rest,
     desiredCount,
     taskSet: changed ? { ...taskSet, stabilityStatus, stabilityStatusAt: now } : taskSet,
     ...(waiting === undefined ? {} : { waiting: waitingOf(waiting) }),

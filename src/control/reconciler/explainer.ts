@@ -71,15 +71,14 @@ async function explainService(
 function hasFailures({ deployments }: Service): boolean {
   return deployments.some(
     ({ failedTasks, progress, rolloutState }) =>
-      failedTasks > 0 || rolloutState === 'FAILED' || (progress?.quickCrashes ?? 0) + (progress?.healthFailures ?? 0) > 0,
+      failedTasks > 0 ||
+      rolloutState === 'FAILED' ||
+      (progress?.quickCrashes ?? 0) + (progress?.healthFailures ?? 0) > 0,
   );
 }
 
 /** The newest that ended by itself among the stopped tasks that are looked through. */
-async function lastFailedTask(
-  tx: StoreTransaction,
-  { clusterName, serviceName }: Service,
-): Promise<Task | undefined> {
+async function lastFailedTask(tx: StoreTransaction, { clusterName, serviceName }: Service): Promise<Task | undefined> {
   const filter = { clusterName, serviceName, desiredStatus: 'STOPPED' } as const;
   let last: Task | undefined;
   let after: string | undefined;

@@ -45,7 +45,9 @@ const roomDelayMs = 250;
 const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
 /** The rules of decisions as they are configured. */
-export function schedulingRules({ healthyAfterMs = defaultSchedulingRules.healthyAfterMs }: ReconcilerConfig): SchedulingRules {
+export function schedulingRules({
+  healthyAfterMs = defaultSchedulingRules.healthyAfterMs,
+}: ReconcilerConfig): SchedulingRules {
   return { ...defaultSchedulingRules, healthyAfterMs };
 }
 

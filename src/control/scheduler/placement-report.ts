@@ -151,7 +151,9 @@ function exactText(filter: string, candidate: Candidate, request: PlacementReque
     case 'RESOURCE:PORTS':
       return wanted.ports.flatMap((port) => portText(port, candidate) ?? []).join('; ');
     case 'distinctInstance': {
-      const same = occupants.filter(({ group, desiredStatus }) => group === request.group && desiredStatus === 'RUNNING');
+      const same = occupants.filter(
+        ({ group, desiredStatus }) => group === request.group && desiredStatus === 'RUNNING',
+      );
       return `distinctInstance: ${namesOf(same)} of the group ${request.group} ${same.length === 1 ? 'is' : 'are'} there already`;
     }
     default:
@@ -182,6 +184,7 @@ function portText(port: HostPort, { instance, occupants }: Candidate): string | 
 /** "task 0123abcd", "tasks 0123abcd and 4567cdef", "5 tasks". */
 function namesOf(occupants: readonly Occupant[]): string {
   const ids = occupants.flatMap(({ taskArn }) => (taskArn === undefined ? [] : arnId(taskArn)));
-  if (ids.length === 0 || ids.length > mostNamed) return occupants.length === 1 ? '1 task' : `${occupants.length} tasks`;
+  if (ids.length === 0 || ids.length > mostNamed)
+    return occupants.length === 1 ? '1 task' : `${occupants.length} tasks`;
   return `${ids.length === 1 ? 'task' : 'tasks'} ${ids.join(' and ')}`;
 }

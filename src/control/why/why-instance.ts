@@ -72,7 +72,9 @@ function summaryOf({ instance, tasks }: InstanceView, refusals: readonly string[
 
 function agentFinding({ agentConnected, agentConnectedChangedAt, status }: ContainerInstance): WhyFinding[] {
   if (status === 'INACTIVE') return [];
-  const text = agentConnected ? 'connected' : 'disconnected: what runs there goes on, and nothing can be started or stopped';
+  const text = agentConnected
+    ? 'connected'
+    : 'disconnected: what runs there goes on, and nothing can be started or stopped';
   return [{ topic: 'agent', text, at: agentConnectedChangedAt }];
 }
 

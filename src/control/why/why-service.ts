@@ -94,7 +94,10 @@ function goal({ snapshot: { service, tasks } }: ServiceView): WhyFinding {
   const running = tasks.filter(isRunning).length;
   const starting = tasks.filter((task) => isAlive(task) && !isRunning(task)).length;
   const leaving = tasks.filter((task) => isLive(task) && !isAlive(task)).length;
-  return { topic: 'goal', text: `${service.desiredCount} wanted, ${running} running, ${starting} starting, ${leaving} stopping` };
+  return {
+    topic: 'goal',
+    text: `${service.desiredCount} wanted, ${running} running, ${starting} starting, ${leaving} stopping`,
+  };
 }
 
 function waiting({ waiting: told, wakeAt }: ServiceDecision): WhyFinding[] {
@@ -130,7 +133,8 @@ function deploymentFindings(service: Service, deployment: Deployment, now: numbe
   } else findings.push({ topic: 'deployment', text: `${id} (${deployment.status}): ${deployment.rolloutStateReason}` });
   if (launchesHeldUntil !== undefined && isHeld(deployment, now)) {
     const crashes = progress?.quickCrashes ?? 0;
-    const why = failedTasks > 0 ? `${failedTasks} starts failed in a row` : `${crashes} tasks in a row ended soon after they ran`;
+    const why =
+      failedTasks > 0 ? `${failedTasks} starts failed in a row` : `${crashes} tasks in a row ended soon after they ran`;
     findings.push({ topic: 'delay', text: `${id} launches nothing for a while: ${why}`, until: launchesHeldUntil });
   }
   const breaker = breakerOf(service, deployment);
@@ -175,7 +179,9 @@ function health({ snapshot: { service, tasks }, now }: ServiceView): WhyFinding[
 function draining({ snapshot }: ServiceView): WhyFinding[] {
   const leaving = snapshot.tasks.filter((task) => isAlive(task) && isOnDraining(task, snapshot));
   if (leaving.length === 0) return [];
-  return [{ topic: 'drain', text: `${counted(leaving.length, 'task')} on DRAINING container instances to be replaced` }];
+  return [
+    { topic: 'drain', text: `${counted(leaving.length, 'task')} on DRAINING container instances to be replaced` },
+  ];
 }
 
 function deploymentPart({ service, tasks }: ServiceSnapshot, deployment: Deployment, now: number): WhyDeployment {

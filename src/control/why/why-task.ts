@@ -29,7 +29,8 @@ export function whyTask(view: TaskView): WhyAnswer {
     kind: 'task',
     name: arnId(task.taskArn),
     arn: task.taskArn,
-    status: task.lastStatus === task.desiredStatus ? task.lastStatus : `${task.lastStatus}, to be ${task.desiredStatus}`,
+    status:
+      task.lastStatus === task.desiredStatus ? task.lastStatus : `${task.lastStatus}, to be ${task.desiredStatus}`,
     summary,
     findings: [...findings, ...placeFindings(view), ...protection(view)],
     ...(placement.length === 0 ? {} : { placement: [...placement] }),
@@ -75,12 +76,17 @@ function stopping({ task, instance }: TaskView): Explanation {
 function unplaced({ task, placement: [refused] }: TaskView): Explanation {
   const nearest = refused?.nearest[0];
   const lacks = nearest?.missing.map(({ text }) => text).join('; ');
-  const near = nearest === undefined ? '' : ` The nearest, ${nearest.hostname} (${shortArn(nearest.containerInstanceArn)}): ${lacks}.`;
+  const near =
+    nearest === undefined
+      ? ''
+      : ` The nearest, ${nearest.hostname} (${shortArn(nearest.containerInstanceArn)}): ${lacks}.`;
   const why = refused?.refusals.map(({ text }) => text).join(', ') ?? '';
   const among = refused === undefined ? '' : ` among ${counted(refused.instances, 'container instance')}`;
   return {
     summary: `It waits for a place${among}.${near}`,
-    findings: [{ topic: 'placement', text: why === '' ? 'no container instance takes it yet' : why, at: task.createdAt }],
+    findings: [
+      { topic: 'placement', text: why === '' ? 'no container instance takes it yet' : why, at: task.createdAt },
+    ],
   };
 }
 
@@ -88,7 +94,10 @@ function starting({ task, instance }: TaskView): Explanation {
   const where = instance === undefined ? 'a container instance that is gone' : nameOf(instance);
   const findings = [...agentFindings(instance), ...imageFindings(task), ...containerFindings(task)];
   if (instance?.agentConnected === false) {
-    return { summary: `It is assigned to ${where}, whose agent is disconnected: it starts when the agent is back.`, findings };
+    return {
+      summary: `It is assigned to ${where}, whose agent is disconnected: it starts when the agent is back.`,
+      findings,
+    };
   }
   if (task.pullStartedAt !== undefined && task.pullStoppedAt === undefined) {
     return { summary: `${where} is pulling its images.`, findings };
@@ -122,7 +131,8 @@ const askers: Readonly<Record<StopCode, string>> = {
 
 function askedBy({ stopCode, serviceName }: Task): string {
   if (stopCode === undefined) return 'Who asked for it is not known.';
-  if (stopCode === 'ServiceSchedulerInitiated' && serviceName !== undefined) return `Its service ${serviceName} asked for it.`;
+  if (stopCode === 'ServiceSchedulerInitiated' && serviceName !== undefined)
+    return `Its service ${serviceName} asked for it.`;
   return askers[stopCode];
 }
 
@@ -169,7 +179,10 @@ function agentFindings(instance: ContainerInstance | undefined): WhyFinding[] {
 /** Why it is on this instance. */
 function placeFindings({ task, instance, service }: TaskView): WhyFinding[] {
   if (task.containerInstanceArn === undefined) return [];
-  const where = instance === undefined ? `container instance ${shortArn(task.containerInstanceArn)}, which is gone` : nameOf(instance);
+  const where =
+    instance === undefined
+      ? `container instance ${shortArn(task.containerInstanceArn)}, which is gone`
+      : nameOf(instance);
   const zone = task.availabilityZone === undefined ? '' : ` in ${task.availabilityZone}`;
   return [{ topic: 'place', text: `on ${where}${zone}, ${chosenBy(task, service)}`, at: task.createdAt }];
 }

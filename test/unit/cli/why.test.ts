@@ -22,12 +22,25 @@ const stuck: WhyAnswer = {
       tasks: 1,
       instances: 2,
       fitting: 0,
-      refusals: [{ filter: 'RESOURCE:MEMORY', reason: 'RESOURCE:MEMORY', count: 2, text: '2 instances have insufficient memory' }],
+      refusals: [
+        {
+          filter: 'RESOURCE:MEMORY',
+          reason: 'RESOURCE:MEMORY',
+          count: 2,
+          text: '2 instances have insufficient memory',
+        },
+      ],
       nearest: [
         {
           containerInstanceArn: instance,
           hostname: 'attic',
-          missing: [{ filter: 'RESOURCE:MEMORY', reason: 'RESOURCE:MEMORY', text: 'needs 2048 MiB of memory, 812 free of 3904' }],
+          missing: [
+            {
+              filter: 'RESOURCE:MEMORY',
+              reason: 'RESOURCE:MEMORY',
+              text: 'needs 2048 MiB of memory, 812 free of 3904',
+            },
+          ],
         },
       ],
     },
@@ -62,7 +75,10 @@ describe('berth why', () => {
 
   it('shows the last output of a task without its control characters', () => {
     const { placement: _, events: __, ...bare } = stuck;
-    const text = describeWhy({ ...bare, kind: 'task', output: [{ name: 'app', lines: ['\u001B[31mred\u001B[0m'] }] }, now);
+    const text = describeWhy(
+      { ...bare, kind: 'task', output: [{ name: 'app', lines: ['\u001B[31mred\u001B[0m'] }] },
+      now,
+    );
     expect(text).toContain('last output of app:\n  red');
   });
 });

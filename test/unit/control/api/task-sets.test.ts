@@ -51,7 +51,7 @@ describe('a service with the controller EXTERNAL', () => {
   test.each([
     ['a task definition', { taskDefinition: 'web' }, 'taskDefinition: cannot be specified'],
     ['a launch type', { launchType: 'EC2' }, 'launchType: cannot be specified'],
-    ['the strategy DAEMON', { schedulingStrategy: 'DAEMON', desiredCount: undefined }, 'DAEMON scheduling strategy'],
+    ['the strategy DAEMON', { schedulingStrategy: 'DAEMON', desiredCount: 0 }, 'DAEMON scheduling strategy'],
     [
       'a circuit breaker',
       { deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: false } } },
@@ -92,7 +92,9 @@ describe('a service with the controller EXTERNAL', () => {
     expect((await world.refusal('DeleteService', { service: 'web' })).message).toBe(
       'The service cannot be stopped while deployments are active.',
     );
-    expect((await world.call('DeleteService', { service: 'web', force: true }))['service']?.['status']).toBe('DRAINING');
+    expect((await world.call('DeleteService', { service: 'web', force: true }))['service']?.['status']).toBe(
+      'DRAINING',
+    );
   });
 });
 
@@ -217,7 +219,9 @@ describe('DeleteTaskSet', () => {
     const { taskSet } = await world.call('DeleteTaskSet', { ...place, taskSet: id });
     expect(taskSet).toMatchObject({ id, status: 'DRAINING', computedDesiredCount: 0 });
     expect(await world.call('DeleteTaskSet', { ...place, taskSet: id })).toEqual({ taskSet });
-    expect((await world.refusal('UpdateTaskSet', { ...place, taskSet: id, scale: half })).message).toContain('DRAINING');
+    expect((await world.refusal('UpdateTaskSet', { ...place, taskSet: id, scale: half })).message).toContain(
+      'DRAINING',
+    );
   });
 
   test('of one that is scaled, or PRIMARY, takes force', async () => {

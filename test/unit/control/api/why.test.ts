@@ -7,12 +7,11 @@ import { createExplainer } from '#control/reconciler/explainer.ts';
 import { reconcileService } from '#control/reconciler/services.ts';
 import { seededIds } from '#lib/ids.ts';
 import { seededRandom } from '#lib/random.ts';
-import { arnId, defaultRealm } from '#model/arn.ts';
+import { arnId, defaultRealm, taskArn as taskArnOf } from '#model/arn.ts';
 import { freshProgress } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
 import { whyAnswer, type WhyAnswer } from '#protocol/why.ts';
 import { aContainerDefinition } from '#test/support/builders/a-container-definition.ts';
-import { aContainerInstance } from '#test/support/builders/a-container-instance.ts';
 import { aDeployment } from '#test/support/builders/a-deployment.ts';
 import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
 import { aTaskDefinition } from '#test/support/builders/a-task-definition.ts';
@@ -200,7 +199,8 @@ describe('the subject', () => {
   it('is found by id, by its beginning, by hostname and by ARN', async () => {
     const { world, service } = await worldWithService();
     const instance = await world.instance({ hostname: 'attic' });
-    const task = aTask({ containerInstanceArn: instance.containerInstanceArn });
+    const taskArn = taskArnOf(defaultRealm, 'default', 'f00d'.repeat(8));
+    const task = aTask({ taskArn, containerInstanceArn: instance.containerInstanceArn });
     await world.store.write((tx) => tx.tasks.put(task));
     const id = arnId(task.taskArn);
     for (const name of [id, id.slice(0, 31), task.taskArn]) expect((await why(world, name)).arn).toBe(task.taskArn);
@@ -213,7 +213,12 @@ describe('the subject', () => {
   it.each([
     ['that nothing is called', 'nothing', undefined, 'ResourceNotFoundException'],
     ['in no cluster', 'web', 'elsewhere', 'ClusterNotFoundException'],
-    ['of another kind', 'arn:aws:ecs:us-east-1:000000000000:task-definition/web:1', undefined, 'InvalidParameterException'],
+    [
+      'of another kind',
+      'arn:aws:ecs:us-east-1:000000000000:task-definition/web:1',
+      undefined,
+      'InvalidParameterException',
+    ],
     ['without a name', '', undefined, 'InvalidParameterException'],
   ])('%s is refused', async (_what, subject, cluster, code) => {
     const { world } = await worldWithService();
@@ -224,7 +229,9 @@ describe('the subject', () => {
     const { world } = await worldWithService();
     await world.instance({ hostname: 'twin' });
     await world.instance({ hostname: 'twin' });
-    await expect(why(world, 'twin')).rejects.toMatchObject({ message: expect.stringContaining('2 things are called twin') });
+    await expect(why(world, 'twin')).rejects.toMatchObject({
+      message: expect.stringContaining('2 things are called twin'),
+    });
   });
 });
 

@@ -9,7 +9,13 @@ import { ServiceWorld, type WorldOptions } from './service-world.ts';
 function worldOf(sets: readonly TaskSet[], { service, ...options }: WorldOptions = {}): ServiceWorld {
   return new ServiceWorld({
     ...options,
-    service: { deploymentController: 'EXTERNAL', taskDefinitionArn: '', desiredCount: 4, ...service, deployments: sets },
+    service: {
+      deploymentController: 'EXTERNAL',
+      taskDefinitionArn: '',
+      desiredCount: 4,
+      ...service,
+      deployments: sets,
+    },
   });
 }
 
@@ -34,7 +40,7 @@ describe('the computed desired count', () => {
     [0, 100, 0],
     [1000, 33.3, 333],
     [1000, 33.31, 334],
-  ])('of %i tasks at %d %% is %i, rounded up', (desiredCount, scalePercent, computed) => {
+  ])('of %i tasks at %d percent is %i, rounded up', (desiredCount, scalePercent, computed) => {
     expect(computedDesiredCount({ desiredCount }, aTaskSet({ taskSet: { scalePercent } }))).toBe(computed);
   });
 });
@@ -58,7 +64,10 @@ describe('a task set', () => {
     expect(setIn(world, green).waiting?.reason).toBe('tasks to start');
     world.now += 5000;
     world.runEverything();
-    expect(setIn(world, green).taskSet).toMatchObject({ stabilityStatus: 'STEADY_STATE', stabilityStatusAt: world.now });
+    expect(setIn(world, green).taskSet).toMatchObject({
+      stabilityStatus: 'STEADY_STATE',
+      stabilityStatusAt: world.now,
+    });
     expect(setIn(world, green).waiting).toBeUndefined();
     expect(world.messages[0]).toBe('(service web) has reached a steady state.');
   });
@@ -97,7 +106,7 @@ describe('a task set', () => {
     const [dying, failing] = world.alive(set);
     if (dying !== undefined) world.end(dying);
     if (failing !== undefined) world.changeTask(failing, { healthStatus: 'UNHEALTHY' });
-    world.runEverything();
+    world.passTime(60_000);
     expect(world.alive(set)).toHaveLength(4);
     expect(world.alive(set).every(({ healthStatus }) => healthStatus !== 'UNHEALTHY')).toBe(true);
     expect(world.messages.some((text) => text.includes(`taskSet ${set.id}) (task`))).toBe(true);
@@ -150,9 +159,7 @@ describe('a task set', () => {
     const set = aTaskSet();
     const world = worldOf([set], { capacity: 3 });
     world.look();
-    expect(world.messages).toContain(
-      `(service web, taskSet ${set.id}) was unable to place a task because it is full.`,
-    );
+    expect(world.messages).toContain(`(service web, taskSet ${set.id}) was unable to place a task because it is full.`);
     expect(setIn(world, set).waiting?.reason).toBe('a container instance that meets the requirements of its tasks');
   });
 

@@ -50,7 +50,9 @@ describe('a PENDING task', () => {
 
   it('without a place names the nearest instance', () => {
     const { containerInstanceArn: _, ...task } = aTask({ lastStatus: 'PROVISIONING' });
-    const missing = [{ filter: 'RESOURCE:MEMORY', reason: 'RESOURCE:MEMORY', text: 'needs 9 MiB of memory, 1 free of 4' }];
+    const missing = [
+      { filter: 'RESOURCE:MEMORY', reason: 'RESOURCE:MEMORY', text: 'needs 9 MiB of memory, 1 free of 4' },
+    ];
     const nearest = [{ containerInstanceArn: instance.containerInstanceArn, hostname: here, missing }];
     const placement = [{ tasks: 1, instances: 4, fitting: 0, refusals: [], nearest }];
     const answer = whyTask({ task, instance: undefined, service: undefined, placement, now: builtAt });
@@ -73,7 +75,9 @@ describe('a RUNNING task', () => {
       'chosen by spread(attribute:ecs.availability-zone), then spread(instanceId)',
     );
     const daemon = aService({ schedulingStrategy: 'DAEMON' });
-    expect(texts(why({ serviceName }, { service: daemon }), 'place')[0]).toContain('one task on each container instance');
+    expect(texts(why({ serviceName }, { service: daemon }), 'place')[0]).toContain(
+      'one task on each container instance',
+    );
   });
 
   it('that is UNHEALTHY names the container, and protection until when', () => {
@@ -102,7 +106,13 @@ describe('a task on its way out', () => {
 describe('a STOPPED task', () => {
   it('says why, what asked for it, how its containers ended, and their last output', () => {
     const containers = [
-      aTaskContainer({ name: 'app', lastStatus: 'STOPPED', exitCode: 137, reason: 'OutOfMemoryError', lastOutput: ['bye'] }),
+      aTaskContainer({
+        name: 'app',
+        lastStatus: 'STOPPED',
+        exitCode: 137,
+        reason: 'OutOfMemoryError',
+        lastOutput: ['bye'],
+      }),
     ];
     const answer = why({
       lastStatus: 'STOPPED',
