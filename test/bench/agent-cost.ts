@@ -2,7 +2,8 @@
  * What an agent takes of its machine: memory with more and more running containers, processor time while they run and nothing happens, and whether
  * tasks that have come and gone leave anything behind in it. Figures are the kernel's. Containers are as light as there are, since theirs do not count.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
@@ -13,7 +14,7 @@ import {
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import { createDockerEngine } from '#agent/engine/docker.ts';
-import { taskArnLabel } from '#agent/tasks/container-config.ts';
+import { machineLabel } from '#agent/tasks/container-config.ts';
 import { systemClock } from '#lib/clock.ts';
 import type { OwnEngine } from '#test/support/own-engine.ts';
 import { createCell, freePort, type Cell } from '#test/support/processes.ts';
@@ -77,10 +78,10 @@ export async function measureAgentCost(engine: OwnEngine, folder: string, effort
       cost.levels.push({ containers, memory: await memoryOf(agent.pid) });
       if (containers === idleWith) cost.cpuPercent = cpuPercent;
     }
-    await endService(cell, engine);
+    await endService(cell, engine, folder);
     for (let round = 1; round <= effort.rounds; round += 1) {
       note(`${tasksOfRound} tasks to their end and away, round ${round} of ${effort.rounds}`);
-      await runToTheEnd(cell, engine);
+      await runToTheEnd(cell, engine, folder);
       await systemClock.sleep(effort.restSeconds * 1000);
       cost.rounds.push(await memoryOf(agent.pid));
     }
@@ -111,12 +112,12 @@ async function runService({ ecs }: Cell, desiredCount: number): Promise<void> {
   );
 }
 
-async function endService({ ecs }: Cell, engine: OwnEngine): Promise<void> {
+async function endService({ ecs }: Cell, engine: OwnEngine, folder: string): Promise<void> {
   await ecs.send(new DeleteServiceCommand({ service, force: true }));
-  await untilClean(engine);
+  await untilClean(engine, folder);
 }
 
-async function runToTheEnd({ ecs }: Cell, engine: OwnEngine): Promise<void> {
+async function runToTheEnd({ ecs }: Cell, engine: OwnEngine, folder: string): Promise<void> {
   for (let started = 0; started < tasksOfRound; started += mostAtOnce) {
     const { failures = [] } = await ecs.send(
       new RunTaskCommand({ taskDefinition: 'passing', count: mostAtOnce, startedBy: service }),
@@ -133,15 +134,16 @@ async function runToTheEnd({ ecs }: Cell, engine: OwnEngine): Promise<void> {
     },
     { pollMs, waitMs },
   );
-  await untilClean(engine);
+  await untilClean(engine, folder);
 }
 
-/** No container of any task is left on the engine, stopped ones included. */
-async function untilClean({ host }: OwnEngine): Promise<void> {
+/** No container of this agent is left on the engine, stopped ones included. Those of a measurement before are nobody's business here. */
+async function untilClean({ host }: OwnEngine, folder: string): Promise<void> {
+  const machineId = (await readFile(join(folder, 'agent/machine-id'), 'utf8')).trim();
   const engine = createDockerEngine({ dockerHost: host, clock: systemClock });
   try {
     const isClean = async (): Promise<true | undefined> =>
-      (await engine.list({ [taskArnLabel]: '' })).length === 0 ? true : undefined;
+      (await engine.list({ [machineLabel]: machineId })).length === 0 ? true : undefined;
     await until('the cleaning of all tasks', isClean, { pollMs, waitMs });
   } finally {
     engine.close();

@@ -158,6 +158,7 @@ describe('a machine whose disk is full', () => {
 
     await rm(filler);
     await eventually('OK', async () => (await health())?.overallStatus === 'OK');
-    expect((await cell.ecs.send(new RunTaskCommand({ taskDefinition: 'plain' }))).tasks).toHaveLength(1);
+    const { tasks: [placed] = [] } = await cell.ecs.send(new RunTaskCommand({ taskDefinition: 'plain' }));
+    await eventually('RUNNING', async () => (await cell.task(placed?.taskArn ?? '')).lastStatus === 'RUNNING');
   });
 });

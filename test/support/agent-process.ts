@@ -124,9 +124,11 @@ export async function openAgentProcess(options: AgentProcessOptions = {}): Promi
   };
 }
 
-/** Whether a process handles SIGTERM or SIGUSR1. */
+/** Whether a process handles SIGTERM or SIGUSR1. The runtime's own, which becomes the program a moment after the start, handles every signal. */
 function hasTrap(pid: number): boolean {
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  if (/^Name:\s*runc/m.test(status)) return false;
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
   const [term, usr1] = [1n << 14n, 1n << 9n];
   return (BigInt(`0x${caught}`) & (term | usr1)) !== 0n;
 }

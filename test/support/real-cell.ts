@@ -158,9 +158,9 @@ export function readingOf(cell: Pick<Cell, 'ecs'>): CellReading {
 }
 
 async function close(real: RealCell): Promise<void> {
-  const owned = await real.containers();
   await real.agent.stop();
   await real.control.stop();
+  const owned = await real.containers();
   for (const { id } of owned) await real.engine.remove(id);
   const machineId = (await readFile(join(real.folder, 'agent/machine-id'), 'utf8')).trim();
   for (const { name, labels } of await real.engine.listNetworks()) {
