@@ -5,6 +5,7 @@ import {
   UpdateServiceCommand,
   type DeploymentConfiguration,
   type Service,
+  type TaskSet,
 } from '@aws-sdk/client-ecs';
 import type { Command } from 'commander';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
@@ -168,6 +169,7 @@ async function showService(context: CliContext, name: string): Promise<void> {
       ['definition', definitionName(service.taskDefinition)],
       ['strategy', service.schedulingStrategy],
     ]),
+    ...((service.taskSets ?? []).length > 0 ? [describeTaskSets(service.taskSets ?? [])] : []),
     renderTable(
       [
         { title: 'DEPLOYMENT', value: (row) => row.id },
@@ -198,6 +200,21 @@ async function showService(context: CliContext, name: string): Promise<void> {
       .join('\n'),
   ];
   context.terminal.write(sections.join('\n\n'));
+}
+
+/** Of a service whose deployments somebody else steers. */
+function describeTaskSets(taskSets: readonly TaskSet[]): string {
+  return renderTable(
+    [
+      { title: 'TASK SET', value: (row) => row.id },
+      { title: 'STATUS', value: (row) => row.status },
+      { title: 'DEFINITION', value: (row) => definitionName(row.taskDefinition) },
+      { title: 'SCALE', value: (row) => `${row.scale?.value ?? 0} %` },
+      { title: 'RUNNING', value: (row) => countsOf({ ...row, desiredCount: row.computedDesiredCount }) },
+      { title: 'STABILITY', value: (row) => row.stabilityStatus },
+    ],
+    taskSets,
+  );
 }
 
 async function deleteService(

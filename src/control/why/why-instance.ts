@@ -120,7 +120,10 @@ function drainFinding(task: Task, { instance, waitingServices, daemonServices, n
   }
   if (daemonServices.has(serviceName)) return { topic: 'drain', text: `${who} is a daemon and leaves last` };
   const waiting = waitingServices.get(serviceName);
-  const waits = waiting === undefined ? 'is replaced by its service' : `stays while its service waits for ${waiting}`;
+  const waits =
+    waiting === undefined
+      ? 'is replaced by its service'
+      : `stays while its service waits for ${waiting} (see \`berth why ${serviceName}\`)`;
   return { topic: 'drain', text: `${who} ${waits}` };
 }
 

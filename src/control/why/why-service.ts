@@ -5,7 +5,7 @@
 import { arnId } from '#model/arn.ts';
 import type { Deployment } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
-import { computedDesiredCount, isTaskSet, taskSetStatus } from '#model/task-set.ts';
+import { computedDesiredCount, isTaskSet, taskSetsOf, taskSetStatus } from '#model/task-set.ts';
 import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import { utcTime } from '#model/utc-time.ts';
@@ -64,12 +64,18 @@ export function whyService(view: ServiceView): WhyAnswer {
 
 function summaryOf({ snapshot, decision, placement }: ServiceView): string {
   const { service, tasks } = snapshot;
-  const running = `${tasks.filter(isRunning).length} of ${counted(service.desiredCount, 'wanted task')} run`;
+  const running = `${tasks.filter(isRunning).length} of ${counted(wantedTasks(service), 'wanted task')} run`;
   if (service.status === 'INACTIVE') return 'It was deleted and runs nothing.';
   if (decision.waiting === undefined) return `It has what it wants: ${running}.`;
   const waits = `${service.status === 'DRAINING' ? 'It is being deleted. ' : ''}It waits for ${decision.waiting.reason}`;
   const [refused] = placement;
   return refused === undefined ? `${waits}: ${running}.` : `${waits}: ${running}. ${placementText(refused)}.`;
+}
+
+/** The desired count, or what the scales of its task sets make of it. */
+function wantedTasks(service: Service): number {
+  if (service.deploymentController !== 'EXTERNAL') return service.desiredCount;
+  return taskSetsOf(service).reduce((sum, set) => sum + computedDesiredCount(service, set), 0);
 }
 
 /** "2 tasks find no place among 4 container instances; the nearest, host-3 (0123abcd), needs …" */
@@ -96,7 +102,7 @@ function goal({ snapshot: { service, tasks } }: ServiceView): WhyFinding {
   const leaving = tasks.filter((task) => isLive(task) && !isAlive(task)).length;
   return {
     topic: 'goal',
-    text: `${service.desiredCount} wanted, ${running} running, ${starting} starting, ${leaving} stopping`,
+    text: `${wantedTasks(service)} wanted, ${running} running, ${starting} starting, ${leaving} stopping`,
   };
 }
 

@@ -92,7 +92,12 @@ function unplaced({ task, placement: [refused] }: TaskView): Explanation {
 
 function starting({ task, instance }: TaskView): Explanation {
   const where = instance === undefined ? 'a container instance that is gone' : nameOf(instance);
-  const findings = [...agentFindings(instance), ...imageFindings(task), ...containerFindings(task)];
+  const unheard = task.stateChangeNumber === 0;
+  const findings = [
+    ...agentFindings(instance, { always: unheard }),
+    ...imageFindings(task),
+    ...containerFindings(task),
+  ];
   if (instance?.agentConnected === false) {
     return {
       summary: `It is assigned to ${where}, whose agent is disconnected: it starts when the agent is back.`,
@@ -104,7 +109,6 @@ function starting({ task, instance }: TaskView): Explanation {
   }
   const blocked = task.containers.find(({ lastStatus, reason }) => lastStatus === 'PENDING' && reason !== undefined);
   if (blocked !== undefined) return { summary: `On ${where}, ${blocked.name} waits: ${blocked.reason}`, findings };
-  const unheard = task.stateChangeNumber === 0;
   const waits = unheard ? `${where} to report that it has begun` : `its containers to start on ${where}`;
   return { summary: `It waits for ${waits}.`, findings };
 }
@@ -143,17 +147,18 @@ function stopFinding(task: Task, at: number | undefined): WhyFinding {
   return { topic: 'stop', text, ...(at === undefined ? {} : { at }) };
 }
 
-/** Those that have something to tell. */
+/** Those that have something to tell: how they ended, or what they wait for. */
 function containerFindings({ containers }: Task): WhyFinding[] {
   return containers.flatMap((container): WhyFinding[] => {
-    const told = [exitText(container), container.reason].filter((part) => part !== undefined).join(': ');
-    return told === '' ? [] : [{ topic: 'container', text: `${container.name} ${told}` }];
+    const { name, lastStatus, reason } = container;
+    if (lastStatus !== 'STOPPED' && reason === undefined) return [];
+    const told = lastStatus === 'STOPPED' ? exitText(container) : `is ${lastStatus}`;
+    return [{ topic: 'container', text: reason === undefined ? `${name} ${told}` : `${name} ${told}: ${reason}` }];
   });
 }
 
-function exitText({ exitCode, lastStatus }: TaskContainer): string | undefined {
-  if (exitCode === undefined) return lastStatus === 'STOPPED' ? 'ended without an exit code' : `is ${lastStatus}`;
-  if (exitCode <= 128) return `exited with ${exitCode}`;
+function exitText({ exitCode }: TaskContainer): string {
+  if (exitCode === undefined) return 'ended without an exit code';
   const signal = { 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' }[exitCode];
   return signal === undefined ? `exited with ${exitCode}` : `exited with ${exitCode} (${signal})`;
 }
@@ -170,9 +175,10 @@ function healthFindings({ healthStatus, containers }: Task): WhyFinding[] {
   return [{ topic: 'health', text: `the health check of ${failing.join(', ') || 'a container'} fails` }];
 }
 
-function agentFindings(instance: ContainerInstance | undefined): WhyFinding[] {
-  if (instance === undefined || instance.agentConnected) return [];
-  const text = `the agent of ${nameOf(instance)} is disconnected`;
+/** When it matters; `always` also when all is well. */
+function agentFindings(instance: ContainerInstance | undefined, { always = false } = {}): WhyFinding[] {
+  if (instance === undefined || (instance.agentConnected && !always)) return [];
+  const text = `the agent of ${nameOf(instance)} is ${instance.agentConnected ? 'connected' : 'disconnected'}`;
   return [{ topic: 'agent', text, at: instance.agentConnectedChangedAt }];
 }
 

@@ -76,7 +76,7 @@ describe('a DRAINING instance', () => {
     expect(texts(answer, 'drain').map((text) => text.replace(/^[0-9a-f]{12} /, ''))).toEqual([
       '(family:web) belongs to no service and runs until it ends or is stopped',
       '(service:web) is replaced by its service',
-      '(service:api) stays while its service waits for tasks to become healthy',
+      '(service:api) stays while its service waits for tasks to become healthy (see `berth why api`)',
       '(service:api) is protected',
       '(service:logs) is a daemon and leaves last',
       '(service:web) is stopping',
