@@ -4,12 +4,13 @@
  */
 import type { EngineCall } from '#test/support/fake-engine.ts';
 import type { SimulatedControl } from '#test/support/simulated-control.ts';
-import type { SimulatedHost } from '#test/support/simulated-host.ts';
+import type { RegistryTrouble, SimulatedHost, SimulatedRegistry } from '#test/support/simulated-host.ts';
 import type { SimulatedNetwork } from '#test/support/simulated-network.ts';
 import type { SimulatedDatabase } from '#test/support/simulated-store.ts';
 import type { Clock } from '#lib/clock.ts';
 import { int, pick, shuffle, type Random } from '#lib/random.ts';
 import { weighted } from './workload.ts';
+import type { World } from './world.ts';
 
 export interface FaultTargets {
   readonly clock: Clock;
@@ -17,10 +18,16 @@ export interface FaultTargets {
   readonly control: SimulatedControl;
   readonly database: SimulatedDatabase;
   readonly network: SimulatedNetwork;
+  readonly registry: SimulatedRegistry;
   hosts(): readonly SimulatedHost[];
-  tell(what: string): void;
+  /** `host`: where it happens. */
+  tell(what: string, host?: SimulatedHost): void;
   /** The journal of a host that has no agent right now is lost. */
   loseJournal(host: SimulatedHost): void;
+  /** Everything has been mended: nothing new may break. */
+  isOver(): boolean;
+  backUp: World['backUp'];
+  restore: World['restore'];
 }
 
 type Fault = (targets: FaultTargets) => void;
@@ -43,6 +50,14 @@ const faults = {
   engineHang: [hangEngine, 1],
   engineRestart: [restartEngine, 2],
   engineError: [failCalls, 3],
+  engineSlow: [slowEngine, 1],
+  registryTrouble: [troubleRegistry, 2],
+  journalDiskFull: [fillDisk, 1],
+  databaseDiskFull: [fillDatabaseDisk, 1],
+  agentPause: [pauseAgent, 2],
+  controlPause: [pauseControl, 1],
+  rename: [renameHost, 1],
+  restore: [restoreBackup, 0.3],
   outsider: [meddle, 3],
   reboot: [reboot, 1],
   clockStep: [stepClock, 1],
@@ -55,14 +70,17 @@ export const faultNames: readonly FaultName[] = Object.keys(faults).filter((name
 /** The faults of one seed, and the longest pause between two of them. */
 export function chooseFaults(random: Random): { names: FaultName[]; paceMs: number } {
   const names = shuffle(random, faultNames).slice(0, int(random, 2, faultNames.length));
-  return { names, paceMs: pick(random, [20 * second, minute, 3 * minute]) };
+  return { names, paceMs: pick(random, [minute, 3 * minute, 10 * minute]) };
 }
 
-export function strike(targets: FaultTargets, names: readonly FaultName[]): void {
-  weighted(
+/** One of `names` strikes; the answer is which. */
+export function strike(targets: FaultTargets, names: readonly FaultName[]): FaultName {
+  const name = weighted(
     targets.random,
-    names.map((name) => faults[name]),
-  )(targets);
+    names.map((each) => [each, faults[each][1]] as const),
+  );
+  faults[name][0](targets);
+  return name;
 }
 
 function someHost({ random, hosts }: FaultTargets): SimulatedHost {
@@ -71,7 +89,7 @@ function someHost({ random, hosts }: FaultTargets): SimulatedHost {
 
 function killAgent(targets: FaultTargets): void {
   const host = someHost(targets);
-  targets.tell(`kill -9 of the agent on ${host.name}`);
+  targets.tell(`kill -9 of the agent on ${host.name}`, host);
   host.kill();
 }
 
@@ -79,20 +97,20 @@ function killAgentAtWrite(targets: FaultTargets): void {
   const host = someHost(targets);
   const moment = pick(targets.random, ['before', 'after'] as const);
   const nth = int(targets.random, 1, 8);
-  targets.tell(`the agent on ${host.name} will die right ${moment} its write number ${nth} from now`);
+  targets.tell(`the agent on ${host.name} will die right ${moment} its write number ${nth} from now`, host);
   host.planCrashInJournal(moment, nth);
 }
 
 function upgradeAgent(targets: FaultTargets): void {
   const host = someHost(targets);
-  targets.tell(`the agent on ${host.name} is stopped in order`);
+  targets.tell(`the agent on ${host.name} is stopped in order`, host);
   void host.stopInOrder();
 }
 
 function loseJournal(targets: FaultTargets): void {
   const host = someHost(targets);
   const how = pick(targets.random, ['gone', 'damaged'] as const);
-  targets.tell(`kill -9 of the agent on ${host.name}; its journal is ${how}`);
+  targets.tell(`kill -9 of the agent on ${host.name}; its journal is ${how}`, host);
   host.kill();
   targets.loseJournal(host);
 }
@@ -117,7 +135,7 @@ function upgradeControl({ control, tell }: FaultTargets): void {
 function cutFor(targets: FaultTargets, ms: number): void {
   const host = someHost(targets);
   const kind = pick(targets.random, ['noticed', 'silent', 'silent', 'toControl', 'toAgent'] as const);
-  targets.tell(`the link to ${host.name} is cut for ${Math.round(ms / second)} s (${kind})`);
+  targets.tell(`the link to ${host.name} is cut for ${Math.round(ms / second)} s (${kind})`, host);
   targets.network.cut(host.name, kind, ms);
 }
 
@@ -133,21 +151,21 @@ function cutLong(targets: FaultTargets): void {
 function flap(targets: FaultTargets): void {
   const host = someHost(targets);
   const times = int(targets.random, 5, 30);
-  targets.tell(`the link to ${host.name} flaps ${times} times`);
+  targets.tell(`the link to ${host.name} flaps ${times} times`, host);
   for (let n = 0; n < times; n++) targets.clock.after(n * 3 * second, () => targets.network.reset(host.name));
 }
 
 function stall(targets: FaultTargets): void {
   const host = someHost(targets);
   const ms = int(targets.random, 2 * second, 45 * second);
-  targets.tell(`the link to ${host.name} stalls for ${Math.round(ms / second)} s`);
+  targets.tell(`the link to ${host.name} stalls for ${Math.round(ms / second)} s`, host);
   targets.network.stall(host.name, ms);
 }
 
 function hangEngine(targets: FaultTargets): void {
   const host = someHost(targets);
   const ms = int(targets.random, 10 * second, 4 * minute);
-  targets.tell(`the engine of ${host.name} hangs for ${Math.round(ms / second)} s`);
+  targets.tell(`the engine of ${host.name} hangs for ${Math.round(ms / second)} s`, host);
   host.engineHangs = true;
   targets.clock.after(ms, () => {
     host.engineHangs = false;
@@ -158,7 +176,7 @@ function restartEngine(targets: FaultTargets): void {
   const host = someHost(targets);
   const liveRestore = int(targets.random, 0, 1) === 1;
   const ms = int(targets.random, 500, 2 * minute);
-  targets.tell(`the engine of ${host.name} is down for ${Math.round(ms / second)} s, live-restore ${liveRestore}`);
+  targets.tell(`the engine of ${host.name} is down for ${Math.round(ms / second)} s, live-restore ${liveRestore}`, host);
   host.engine.goDown();
   targets.clock.after(ms, () => host.engine.comeBack({ liveRestore }));
 }
@@ -170,7 +188,7 @@ function failCalls(targets: FaultTargets): void {
   const kind = pick(random, ['unreachable', 'internal', 'timeout', 'hang'] as const);
   const times = int(random, 1, 3);
   const afterEffect = int(random, 0, 1) === 1;
-  targets.tell(`the engine of ${host.name} fails ${times} ${call} (${kind}${afterEffect ? ' after the effect' : ''})`);
+  targets.tell(`the engine of ${host.name} fails ${times} ${call} (${kind}${afterEffect ? ' after the effect' : ''})`, host);
   host.engine.failNext(call, { kind, times, afterEffect });
 }
 
@@ -181,10 +199,10 @@ function meddle(targets: FaultTargets): void {
   if (running.length === 0) return;
   const { id, name } = pick(targets.random, running);
   if (int(targets.random, 0, 1) === 1) {
-    targets.tell(`somebody kills ${name} on ${host.name}`);
+    targets.tell(`somebody kills ${name} on ${host.name}`, host);
     host.engine.exit(id, 137);
   } else {
-    targets.tell(`somebody removes ${name} on ${host.name}`);
+    targets.tell(`somebody removes ${name} on ${host.name}`, host);
     void host.engine.remove(id).catch(() => undefined);
   }
 }
@@ -209,4 +227,80 @@ function stepClock(targets: FaultTargets): void {
   const target = int(random, 0, 2) === 0 ? control : pick(random, hosts());
   tell(`the clock of ${'name' in target ? target.name : 'control'} steps by ${seconds} s`);
   target.wall.offsetMs += seconds * second;
+}
+
+function slowEngine(targets: FaultTargets): void {
+  const host = someHost(targets);
+  const delayMs = pick(targets.random, [2, 5, 20]) * second;
+  const ms = int(targets.random, 30 * second, 10 * minute);
+  targets.tell(`each call of ${host.name}'s engine takes up to ${delayMs / second} s, for ${Math.round(ms / second)} s`, host);
+  host.engineDelayMs = delayMs;
+  targets.clock.after(ms, () => {
+    host.engineDelayMs = 0;
+  });
+}
+
+function troubleRegistry(targets: FaultTargets): void {
+  const { random, registry, clock, tell } = targets;
+  const trouble = pick<RegistryTrouble>(random, ['image-not-found', 'rate-limited', 'network', 'slow']);
+  const ms = int(random, 20 * second, 8 * minute);
+  tell(`the registry answers ${trouble} for ${Math.round(ms / second)} s`);
+  registry.trouble = trouble;
+  clock.after(ms, () => {
+    registry.trouble = undefined;
+  });
+}
+
+function fillDisk(targets: FaultTargets): void {
+  const host = someHost(targets);
+  const ms = int(targets.random, 5 * second, 5 * minute);
+  targets.tell(`the disk of ${host.name} is full for ${Math.round(ms / second)} s`, host);
+  host.diskFull = true;
+  targets.clock.after(ms, () => {
+    host.diskFull = false;
+  });
+}
+
+function fillDatabaseDisk({ random, database, clock, tell }: FaultTargets): void {
+  const ms = int(random, 5 * second, 3 * minute);
+  tell(`the disk of the database is full for ${Math.round(ms / second)} s`);
+  database.diskFull = true;
+  clock.after(ms, () => {
+    database.diskFull = false;
+  });
+}
+
+/** As by SIGSTOP: longer than a few heartbeats, sometimes. */
+function pauseAgent(targets: FaultTargets): void {
+  const host = someHost(targets);
+  const ms = int(targets.random, 5 * second, 2 * minute);
+  targets.tell(`the agent on ${host.name} stands still for ${Math.round(ms / second)} s`, host);
+  host.process?.pause(ms);
+}
+
+function pauseControl({ random, control, tell }: FaultTargets): void {
+  const ms = int(random, 5 * second, 2 * minute);
+  tell(`control stands still for ${Math.round(ms / second)} s`);
+  control.process?.pause(ms);
+}
+
+/** Told at the next registration. */
+function renameHost(targets: FaultTargets): void {
+  const host = someHost(targets);
+  const before = host.hostname;
+  host.hostname = `${host.name}-${int(targets.random, 1, 99)}`;
+  targets.tell(`${before} is now called ${host.hostname}`, host);
+}
+
+/** A copy is made now, and put back after a while in which much has happened. */
+function restoreBackup({ random, clock, tell, isOver, backUp, restore }: FaultTargets): void {
+  const ms = int(random, minute, 10 * minute);
+  tell('the database is backed up');
+  void backUp().then((backup) => {
+    clock.after(ms, () => {
+      if (isOver()) return;
+      tell(`the database is restored from a backup that is ${Math.round(ms / second)} s old`);
+      void restore(backup);
+    });
+  });
 }

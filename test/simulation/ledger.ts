@@ -6,7 +6,7 @@ import { pick, type Random } from '#lib/random.ts';
 import { defaultRealm, serviceArn } from '#model/arn.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
 import type { CallOutcome } from '#test/support/simulated-control.ts';
-import type { Rows } from './mirror.ts';
+import type { Rows, StepChanges } from './mirror.ts';
 import { Violation } from './violation.ts';
 
 interface Promised {
@@ -16,6 +16,15 @@ interface Promised {
   taskDefinition: string | undefined;
   /** An answer was lost: nothing is promised until the next one. */
   uncertain: boolean;
+}
+
+export interface SavedLedger {
+  readonly definitions: ReadonlySet<string>;
+  readonly everRegistered: ReadonlySet<string>;
+  readonly services: ReadonlyMap<string, Promised>;
+  readonly tasks: ReadonlySet<string>;
+  readonly toldToStop: ReadonlySet<string>;
+  readonly protections: ReadonlyMap<string, unknown>;
 }
 
 interface ServiceRequest {
@@ -37,8 +46,14 @@ export interface Ledger {
   ran(outcome: CallOutcome): void;
   stopped(taskArn: string, outcome: CallOutcome): void;
   protectionChanged(outcome: CallOutcome): void;
-  /** Throws unless every promise is kept by the rows. */
-  check(rows: Rows): void;
+  /** Somebody asks for it; from now on it may happen, whatever the answer is. */
+  deregistering(containerInstanceArn: string): void;
+  mayBeDeregistered(containerInstanceArn: string): boolean;
+  /** Throws unless the rows keep every promise that is new, or about a row that changed. */
+  check(rows: Rows, changes: StepChanges | undefined): void;
+  /** What was promised up to now; when that is given back, nothing later was ever promised. */
+  save(): SavedLedger;
+  restore(saved: SavedLedger): void;
   /** The same for what the rows do not show. */
   checkDefinitions(tx: StoreTransaction): Promise<void>;
 }
@@ -53,6 +68,10 @@ export function createLedger(): Ledger {
   const protections = new Map<string, unknown>();
   /** Told at the time of the last check, so that only rows that were there may be gone for their age. */
   const seen = new Set<string>();
+  const deregistered = new Set<string>();
+  /** What was promised since the last check. */
+  const newServices = new Set<string>();
+  const newTasks = new Set<string>();
 
   function succeeded(outcome: CallOutcome): Record<string, unknown> | undefined {
     return outcome.kind === 'answered' && outcome.answer.status === 200 ? { ...outcome.answer.body } : undefined;
@@ -80,6 +99,24 @@ export function createLedger(): Ledger {
     }
   }
 
+  function checkTask(arn: string, rows: Rows): void {
+    const task = rows.tasks.get(arn);
+    if (task !== undefined) seen.add(arn);
+    else if (tasks.has(arn) && !seen.has(arn)) {
+      throw new Violation('I10', `${arn} was answered by RunTask and is not there`);
+    }
+    if (task === undefined) return;
+    if (protections.has(arn)) {
+      const expirationDate = protections.get(arn);
+      const until = task.protectedUntil;
+      const kept = expirationDate === undefined ? until === undefined : until === Number(expirationDate) * 1000;
+      if (!kept) throw new Violation('I10', `${arn} is protected until ${until}, not as answered`);
+    }
+    if (toldToStop.has(arn) && task.desiredStatus === 'RUNNING') {
+      throw new Violation('I10', `${arn} was stopped by a user and shall run`);
+    }
+  }
+
   return {
     someDefinition: (random) => (definitions.size === 0 ? undefined : pick(random, [...definitions])),
     someService(random) {
@@ -99,6 +136,7 @@ export function createLedger(): Ledger {
       if (outcome.kind !== 'refused') definitions.delete(arn);
     },
     created(serviceName, { desiredCount, taskDefinition, schedulingStrategy }, outcome) {
+      newServices.add(serviceName);
       const before = services.get(serviceName);
       if (outcome.kind === 'lost') {
         const daemon = schedulingStrategy === 'DAEMON';
@@ -111,6 +149,7 @@ export function createLedger(): Ledger {
       services.set(serviceName, { daemon, deleted: false, desiredCount, taskDefinition, uncertain: false });
     },
     updated(serviceName, { desiredCount, taskDefinition }, outcome) {
+      newServices.add(serviceName);
       const promised = services.get(serviceName);
       if (promised === undefined) return;
       if (outcome.kind === 'lost') promised.uncertain = true;
@@ -123,6 +162,7 @@ export function createLedger(): Ledger {
       promised.taskDefinition = taskDefinition ?? promised.taskDefinition;
     },
     deleted(serviceName, outcome) {
+      newServices.add(serviceName);
       const promised = services.get(serviceName);
       if (promised === undefined) return;
       if (outcome.kind === 'lost') promised.uncertain = true;
@@ -135,11 +175,15 @@ export function createLedger(): Ledger {
       if (!Array.isArray(answered)) return;
       for (const task of answered) {
         const arn = textIn(task, 'taskArn');
-        if (arn !== undefined) tasks.add(arn);
+        if (arn === undefined) continue;
+        tasks.add(arn);
+        newTasks.add(arn);
       }
     },
     stopped(taskArn, outcome) {
-      if (succeeded(outcome) !== undefined) toldToStop.add(taskArn);
+      if (succeeded(outcome) === undefined) return;
+      toldToStop.add(taskArn);
+      newTasks.add(taskArn);
     },
     protectionChanged(outcome) {
       const answered = outcome.kind === 'lost' ? undefined : succeeded(outcome)?.['protectedTasks'];
@@ -148,27 +192,49 @@ export function createLedger(): Ledger {
       if (!Array.isArray(answered)) return;
       for (const task of answered) {
         const arn = textIn(task, 'taskArn');
-        if (arn !== undefined) protections.set(arn, Reflect.get(Object(task), 'expirationDate'));
+        if (arn === undefined) continue;
+        protections.set(arn, Reflect.get(Object(task), 'expirationDate'));
+        newTasks.add(arn);
       }
     },
 
-    check(rows) {
-      for (const [serviceName, promised] of services) checkService(serviceName, promised, rows);
-      for (const arn of tasks) {
-        if (rows.tasks.has(arn)) seen.add(arn);
-        else if (!seen.has(arn)) throw new Violation('I10', `${arn} was answered by RunTask and is not there`);
+    deregistering: (arn) => void deregistered.add(arn),
+    mayBeDeregistered: (arn) => deregistered.has(arn),
+
+    check(rows, changes) {
+      for (const { before, after } of changes?.services ?? []) {
+        const name = (before ?? after)?.serviceName;
+        if (name !== undefined) newServices.add(name);
       }
-      for (const [arn, expirationDate] of protections) {
-        const task = rows.tasks.get(arn);
-        const until = task?.protectedUntil;
-        const kept = expirationDate === undefined ? until === undefined : until === Number(expirationDate) * 1000;
-        if (task !== undefined && !kept)
-          throw new Violation('I10', `${arn} is protected until ${until}, not as answered`);
+      for (const { before, after } of changes?.tasks ?? []) {
+        const arn = (before ?? after)?.taskArn;
+        if (arn !== undefined) newTasks.add(arn);
       }
-      for (const arn of toldToStop) {
-        const task = rows.tasks.get(arn);
-        if (task?.desiredStatus === 'RUNNING') throw new Violation('I10', `${arn} was stopped by a user and shall run`);
+      for (const name of newServices) {
+        const promised = services.get(name);
+        if (promised !== undefined) checkService(name, promised, rows);
       }
+      for (const arn of newTasks) checkTask(arn, rows);
+      newServices.clear();
+      newTasks.clear();
+    },
+    save: () => ({
+      definitions: new Set(definitions),
+      everRegistered: new Set(everRegistered),
+      services: new Map([...services].map(([name, promised]) => [name, { ...promised }])),
+      tasks: new Set(tasks),
+      toldToStop: new Set(toldToStop),
+      protections: new Map(protections),
+    }),
+    restore(saved) {
+      putBack(definitions, saved.definitions);
+      putBack(everRegistered, saved.everRegistered);
+      putBack(tasks, saved.tasks);
+      putBack(toldToStop, saved.toldToStop);
+      services.clear();
+      for (const [name, promised] of saved.services) services.set(name, { ...promised });
+      protections.clear();
+      for (const [arn, until] of saved.protections) protections.set(arn, until);
     },
     async checkDefinitions(tx) {
       for (const arn of everRegistered) {
@@ -179,6 +245,11 @@ export function createLedger(): Ledger {
       }
     },
   };
+}
+
+function putBack(set: Set<string>, saved: ReadonlySet<string>): void {
+  set.clear();
+  for (const value of saved) set.add(value);
 }
 
 function textIn(value: unknown, name: string): string | undefined {

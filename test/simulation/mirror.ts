@@ -2,7 +2,7 @@
 import { arnId, clusterNameInArn } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
-import type { Task } from '#model/task.ts';
+import { hasStopped, type Task } from '#model/task.ts';
 import type { ChangeSet, Store, StoreTransaction } from '#control/store/store.ts';
 
 export interface Change<T> {
@@ -21,6 +21,11 @@ export interface Rows {
   readonly tasks: ReadonlyMap<string, Task>;
   readonly services: ReadonlyMap<string, Service>;
   readonly instances: ReadonlyMap<string, ContainerInstance>;
+  /** The tasks of a service that are not STOPPED. */
+  liveOf(serviceName: string): Task[];
+  /** The tasks on a container instance that are not STOPPED. */
+  liveOn(containerInstanceArn: string): Task[];
+  live(): Task[];
 }
 
 export interface Mirror {
@@ -29,12 +34,15 @@ export interface Mirror {
   note(changes: ChangeSet | undefined): void;
   /** Undefined when nothing was committed since the last time. */
   refresh(store: Store): Promise<StepChanges | undefined>;
+  /** Takes the rows for what they are, and for no change: the database was put back to an earlier state. */
+  reload(store: Store): Promise<void>;
 }
 
 export function createMirror(): Mirror {
   const tasks = new Map<string, Task>();
   const services = new Map<string, Service>();
   const instances = new Map<string, ContainerInstance>();
+  const live = createLiveTasks(tasks);
   let everything = false;
   const dirty = { tasks: new Set<string>(), services: new Set<string>(), instances: new Set<string>() };
 
@@ -51,7 +59,7 @@ export function createMirror(): Mirror {
     if (everything) await markAll(tx);
     const found = new Map((await tx.tasks.getMany([...dirty.tasks])).map((task) => [task.taskArn, task]));
     const changes = {
-      tasks: [...dirty.tasks].map((arn) => replace(tasks, arn, found.get(arn))),
+      tasks: [...dirty.tasks].map((arn) => live.note(replace(tasks, arn, found.get(arn)))),
       services: [] as Change<Service>[],
       instances: [] as Change<ContainerInstance>[],
     };
@@ -64,8 +72,16 @@ export function createMirror(): Mirror {
     return changes;
   }
 
+  async function refresh(store: Store): Promise<StepChanges | undefined> {
+    if (!everything && dirty.tasks.size + dirty.services.size + dirty.instances.size === 0) return undefined;
+    const changes = await store.read(read);
+    everything = false;
+    for (const keys of Object.values(dirty)) keys.clear();
+    return changes;
+  }
+
   return {
-    rows: { tasks, services, instances },
+    rows: { tasks, services, instances, liveOf: live.ofService, liveOn: live.onInstance, live: live.all },
     note(changes) {
       if (changes === undefined) {
         everything = true;
@@ -75,12 +91,10 @@ export function createMirror(): Mirror {
       for (const arn of changes.services) dirty.services.add(arn);
       for (const arn of changes.containerInstances) dirty.instances.add(arn);
     },
-    async refresh(store) {
-      if (!everything && dirty.tasks.size + dirty.services.size + dirty.instances.size === 0) return undefined;
-      const changes = await store.read(read);
-      everything = false;
-      for (const keys of Object.values(dirty)) keys.clear();
-      return changes;
+    refresh,
+    async reload(store) {
+      everything = true;
+      await refresh(store);
     },
   };
 }
@@ -90,4 +104,42 @@ function replace<T>(rows: Map<string, T>, key: string, after: T | undefined): Ch
   if (after === undefined) rows.delete(key);
   else rows.set(key, after);
   return { before, after };
+}
+
+/** Which tasks are not STOPPED, so that a check of one service or instance looks at no others. */
+function createLiveTasks(tasks: ReadonlyMap<string, Task>) {
+  const everywhere = new Set<string>();
+  const byService = new Map<string, Set<string>>();
+  const byInstance = new Map<string, Set<string>>();
+
+  function mark(sets: Map<string, Set<string>>, key: string | undefined, arn: string, isLive: boolean): void {
+    if (key === undefined) return;
+    const keys = sets.get(key) ?? new Set();
+    sets.set(key, keys);
+    if (isLive) keys.add(arn);
+    else keys.delete(arn);
+  }
+
+  function markAll({ taskArn, serviceName, containerInstanceArn }: Task, isLive: boolean): void {
+    mark(byService, serviceName, taskArn, isLive);
+    mark(byInstance, containerInstanceArn, taskArn, isLive);
+    if (isLive) everywhere.add(taskArn);
+    else everywhere.delete(taskArn);
+  }
+
+  function found(arns: Iterable<string>): Task[] {
+    return [...arns].flatMap((arn) => tasks.get(arn) ?? []);
+  }
+
+  return {
+    note(change: Change<Task>): Change<Task> {
+      const { before, after } = change;
+      if (before !== undefined) markAll(before, false);
+      if (after !== undefined && !hasStopped(after)) markAll(after, true);
+      return change;
+    },
+    ofService: (serviceName: string): Task[] => found(byService.get(serviceName) ?? []),
+    onInstance: (arn: string): Task[] => found(byInstance.get(arn) ?? []),
+    all: (): Task[] => found(everywhere),
+  };
 }

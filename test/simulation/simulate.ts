@@ -2,26 +2,37 @@
  * The life of one seed: machines join, users and faults have their way for a while, then everything that is broken is mended and the world has
  * a bounded time to come to rest; what cannot run is given up by its users, and at last nothing may happen any more.
  */
-import { int, seededRandom, type Random } from '#lib/random.ts';
+import { taskArnLabel } from '#agent/tasks/container-config.ts';
+import { int } from '#lib/random.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import { isRunnable, problemsAtRest, type Problem } from './invariants/rest.ts';
-import { chooseFaults, strike } from './faults.ts';
+import { strike, type FaultName, type FaultTargets } from './faults.ts';
+import { planText } from './plan.ts';
+import type { TraceEntry } from './trace.ts';
 import { invariantNames, Violation, type Invariant } from './violation.ts';
 import { nextMove, register } from './workload.ts';
-import { World, type Sabotage } from './world.ts';
+import { branch, World, type Sabotage } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
-  readonly sabotage?: Sabotage;
+  readonly sabotage?: Sabotage | undefined;
+  /** False by default: a trace takes longer than what it tells of. */
+  readonly keepTrace?: boolean;
 }
 
 export interface SimulationResult {
   readonly seed: number;
   readonly violation?: { readonly invariant: Invariant; readonly message: string };
-  readonly trace: readonly string[];
+  /** Empty unless it was kept. */
+  readonly trace: readonly TraceEntry[];
   readonly hash: string;
   readonly steps: number;
+  readonly machines: number;
+  /** Calls of users. */
+  readonly calls: number;
+  /** How often each fault struck. */
+  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
   /** Virtual time from the first step to the last. */
   readonly virtualMs: number;
 }
@@ -35,14 +46,16 @@ const lookEveryMs = 20 * second;
 const remainsMs = 8 * minute;
 const quietMs = 10 * minute;
 
-export async function simulate({ seed, sabotage }: SimulationOptions): Promise<SimulationResult> {
-  const world = await World.create(seed, sabotage);
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const { seed, sabotage, keepTrace = false } = options;
+  const world = await World.create({ seed, sabotage, keepTrace });
+  const faults: Partial<Record<FaultName, number>> = {};
   const start = world.clock.now();
   const onUnhandled = (error: unknown): void => world.unhandled(error);
   process.on('unhandledRejection', onUnhandled);
   let violation: SimulationResult['violation'];
   try {
-    await live(world);
+    await live(world, faults);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     const { invariant, message } = error;
@@ -56,19 +69,23 @@ export async function simulate({ seed, sabotage }: SimulationOptions): Promise<S
   return {
     seed,
     ...(violation === undefined ? {} : { violation }),
-    trace: world.trace.lines,
+    trace: world.trace.entries,
     hash: world.trace.hash(),
     steps: world.steps,
+    machines: world.plan.machines,
+    calls: world.calls,
+    faults,
     virtualMs: world.clock.now() - start,
   };
 }
 
-async function live(world: World): Promise<void> {
-  const { random, clock } = world;
+async function live(world: World, faults: Partial<Record<FaultName, number>>): Promise<void> {
+  const { clock, plan } = world;
+  world.trace.add('seed', planText(plan));
   join(world);
-  const end = clock.now() + int(random, 8, 30) * minute;
+  const end = clock.now() + plan.turmoilMs;
   employ(world, end);
-  harm(world, end);
+  harm(world, end, faults);
   await world.runUntil(end);
   mend(world);
   await comeToRest(world);
@@ -79,10 +96,9 @@ async function live(world: World): Promise<void> {
 }
 
 function join(world: World): void {
-  const { random, clock } = world;
+  const { random, clock, plan } = world;
   world.keepControlUp();
-  const count = int(random, 1, 4);
-  for (let n = 0; n < count; n++) {
+  for (let n = 0; n < plan.machines; n++) {
     const host = world.addHost();
     clock.after(int(random, 0, 5 * second), () => world.keepAgentUp(host));
   }
@@ -92,13 +108,13 @@ function join(world: World): void {
 function employ(world: World, end: number): void {
   const { random, clock, ledger, rows } = world;
   const own = branch(random);
-  const options = { random: own, ledger, rows, call: world.call.bind(world) };
-  const paceMs = int(own, 5, 40) * second;
+  const { machines, callPaceMs } = world.plan;
+  const options = { random: own, ledger, rows, machines, call: world.call.bind(world) };
 
   async function act(move: (context: typeof options) => Promise<void>): Promise<void> {
     await move(options);
     adoptNewMachines(world);
-    const at = clock.now() + int(own, 500, paceMs);
+    const at = clock.now() + int(own, 500, callPaceMs);
     if (at < end) clock.after(at - clock.now(), () => void act(nextMove));
   }
 
@@ -109,36 +125,39 @@ function employ(world: World, end: number): void {
 /** A machine that was deregistered is joined anew by its owner, after a while. */
 function adoptNewMachines(world: World): void {
   const { rows, clock, random } = world;
+  const known = new Set([...rows.instances.values()].map(({ machineId }) => machineId));
   for (const host of world.hosts) {
-    const registrations = [...rows.instances.values()].filter(({ machineId }) => machineId === host.machineId);
-    if (registrations.length === 0 || registrations.some(({ status }) => status !== 'INACTIVE')) continue;
+    if (!known.has(host.machineId) || host.registration(rows.instances) !== undefined) continue;
     const next = world.replaceHost(host);
     world.trace.add('owner', `${host.name} was deregistered and joins anew as ${next.name}`);
     clock.after(int(random, second, minute), () => world.keepAgentUp(next));
   }
 }
 
-function harm(world: World, end: number): void {
-  const { random, clock, control, database, network } = world;
+function harm(world: World, end: number, struck: Partial<Record<FaultName, number>>): void {
+  const { random, clock, control, database, network, registry, plan } = world;
   const own = branch(random);
-  const { names, paceMs } = chooseFaults(own);
-  world.trace.add('faults', names.join(', '));
-  const targets = {
+  const targets: FaultTargets = {
     clock,
     random: own,
     control,
     database,
     network,
+    registry,
     hosts: () => world.hosts,
-    tell: (what: string) => world.trace.add('fault', what),
+    tell: (what, host) => world.trace.add('fault', what, host === undefined ? [] : [host.name]),
     loseJournal: world.loseJournal.bind(world),
+    isOver: () => world.calm,
+    backUp: world.backUp.bind(world),
+    restore: world.restore.bind(world),
   };
 
   function next(): void {
-    const at = clock.now() + int(own, second, paceMs);
+    const at = clock.now() + int(own, second, plan.faultPaceMs);
     if (at < end) {
       clock.after(at - clock.now(), () => {
-        strike(targets, names);
+        const name = strike(targets, plan.faults);
+        struck[name] = (struck[name] ?? 0) + 1;
         next();
       });
     }
@@ -151,13 +170,29 @@ function mend(world: World): void {
   world.trace.add('faults', 'stop; everything is mended');
   world.calm = true;
   world.network.clearUp();
+  world.registry.trouble = undefined;
   world.database.planCrash('before', Infinity);
+  world.database.diskFull = false;
   for (const host of world.hosts) {
     host.forgetPlans();
     host.engineHangs = false;
+    host.engineDelayMs = 0;
+    host.diskFull = false;
     host.engine.comeBack({ liveRestore: true });
   }
   adoptNewMachines(world);
+}
+
+/** What an operator does after a restore: containers of tasks that control has forgotten are never stopped by Berth (S6). */
+function removeForgotten(world: World): void {
+  for (const host of world.hosts) {
+    for (const { id, name, labels } of host.engine.containers()) {
+      if (!world.forgotten.has(labels[taskArnLabel] ?? '')) continue;
+      world.trace.add('owner', `removes ${name} on ${host.name}, which control does not know`, [host.name]);
+      // The clock does not move while somebody waits for it here.
+      void host.engine.remove(id).catch(() => undefined);
+    }
+  }
 }
 
 /** Looks now and then until all is well, twice in a row; what is not well at the limit is a violation. */
@@ -167,6 +202,7 @@ async function comeToRest(world: World): Promise<void> {
   let problems: Problem[] = [];
   while (well < 2) {
     await world.runUntil(world.clock.now() + lookEveryMs);
+    removeForgotten(world);
     problems = await look(world);
     well = problems.length === 0 ? well + 1 : 0;
     const [first] = problems;
@@ -223,9 +259,9 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
 /** I12: nobody does anything, so nothing is written, neither in the database nor in a journal. */
 async function stayQuiet(world: World): Promise<void> {
   await world.runUntil(world.clock.now() + remainsMs);
-  const before = { commits: world.commits, journals: journalWrites(world) };
+  const before = { commits: world.checks.commits, journals: journalWrites(world) };
   await world.runUntil(world.clock.now() + quietMs);
-  const after = { commits: world.commits, journals: journalWrites(world) };
+  const after = { commits: world.checks.commits, journals: journalWrites(world) };
   const problems = await look(world);
   const [first] = problems;
   if (first !== undefined) throw new Violation(first.invariant, `at rest, and then ${first.what}`);
@@ -237,8 +273,4 @@ async function stayQuiet(world: World): Promise<void> {
 
 function journalWrites({ hosts }: World): number {
   return hosts.reduce((sum, { journalWrites: writes }) => sum + writes, 0);
-}
-
-function branch(random: Random): Random {
-  return seededRandom(Math.floor(random.next() * 2 ** 32));
 }

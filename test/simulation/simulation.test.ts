@@ -1,18 +1,22 @@
-/** A modest number of seeds for every run of the tests; `npm run simulate -- --seeds 200` runs more. */
+/** A modest number of seeds for every run of the tests; `npm run simulate -- --seeds 1000` runs more. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { changedSource, pathOf } from './mutate.ts';
+import { mutations } from './mutations.ts';
 import { runSeeds } from './run-seeds.ts';
-import { sabotages } from './sabotage.ts';
-import { simulate, type SimulationResult } from './simulate.ts';
+import { searchSabotages, type SabotageFinding } from './sabotage-search.ts';
+import { simulate } from './simulate.ts';
 
-const seeds = Array.from({ length: 25 }, (_, index) => index + 1);
-const seedsPerSabotage = 12;
+const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
+const seedsPerSabotage = 40;
+const threads = 2;
 
 describe('the simulation', () => {
   it(`finds no violation in seeds 1 to ${seeds.length}`, async () => {
     const failures: string[] = [];
     await runSeeds({
       seeds,
-      threads: 2,
+      threads,
       onReport(report) {
         if ('gaveUp' in report) failures.push(`seed ${report.seed}: ${report.gaveUp}`);
         else if (report.violation !== undefined) {
@@ -24,19 +28,29 @@ describe('the simulation', () => {
   });
 
   it('tells the same story for the same seed, byte for byte', async () => {
-    const [first, second] = [await simulate({ seed: 3 }), await simulate({ seed: 3 })];
+    const [first, second] = [
+      await simulate({ seed: 3, keepTrace: true }),
+      await simulate({ seed: 3, keepTrace: true }),
+    ];
     expect(second.hash).toBe(first.hash);
     expect(second.steps).toBe(first.steps);
-    expect((await simulate({ seed: 2 })).hash).not.toBe(first.hash);
+    expect((await simulate({ seed: 2, keepTrace: true })).hash).not.toBe(first.hash);
+  });
+
+  it('takes the same steps when nobody keeps the trace', async () => {
+    expect((await simulate({ seed: 3 })).steps).toBe((await simulate({ seed: 3, keepTrace: true })).steps);
   });
 });
 
-describe('a sabotage', () => {
-  it.each(sabotages)('is found: $name', async (sabotage) => {
-    let found: SimulationResult | undefined;
-    for (let seed = 1; seed <= seedsPerSabotage && found?.violation === undefined; seed++) {
-      found = await simulate({ seed, sabotage });
-    }
-    expect(sabotage.breaks, `seed ${found?.seed}: ${found?.violation?.message}`).toContain(found?.violation?.invariant);
+describe('a planted bug', () => {
+  it.each(mutations)('has its place in the source: $name', (mutation) => {
+    expect(() => changedSource(readFileSync(pathOf(mutation), 'utf8'), mutation)).not.toThrow();
+  });
+
+  it('is found, whichever it is, by an invariant that says what is wrong', async () => {
+    const findings: SabotageFinding[] = [];
+    await searchSabotages({ seeds: seedsPerSabotage, threads, onFound: (finding) => findings.push(finding) });
+    const missed = findings.filter(({ breaks, violation }) => !violation || !breaks.includes(violation.invariant));
+    expect(missed).toEqual([]);
   });
 });

@@ -5,7 +5,12 @@ import type { Task } from '#model/task.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { StepChanges } from './mirror.ts';
 
-export function describeChanges({ tasks, services, instances }: StepChanges): string[] {
+export interface RowChange {
+  readonly what: string;
+  readonly about: readonly string[];
+}
+
+export function describeChanges({ tasks, services, instances }: StepChanges): RowChange[] {
   return [
     ...tasks.flatMap(({ before, after }) => differing(taskText(before), taskText(after), before ?? after)),
     ...services.flatMap(({ before, after }) => differing(serviceText(before), serviceText(after), before ?? after)),
@@ -13,9 +18,22 @@ export function describeChanges({ tasks, services, instances }: StepChanges): st
   ];
 }
 
-function differing(before: string, after: string, row: Task | Service | ContainerInstance | undefined): string[] {
+function differing(before: string, after: string, row: Task | Service | ContainerInstance | undefined): RowChange[] {
   if (before === after || row === undefined) return [];
-  return [`${nameOf(row)}: ${before || 'new'} => ${after || 'forgotten'}`];
+  return [{ what: `${nameOf(row)}: ${before || 'new'} => ${after || 'forgotten'}`, about: subjectsOf(row) }];
+}
+
+function subjectsOf(row: Task | Service | ContainerInstance): string[] {
+  if ('taskArn' in row) {
+    const service = row.serviceName === undefined ? [] : [`service/${row.serviceName}`];
+    return [taskSubject(row.taskArn), ...service];
+  }
+  if ('serviceName' in row) return [`service/${row.serviceName}`];
+  return [`instance/${arnId(row.containerInstanceArn).slice(0, 8)}`, row.hostname];
+}
+
+export function taskSubject(taskArn: string): string {
+  return `task/${arnId(taskArn).slice(0, 8)}`;
 }
 
 function nameOf(row: Task | Service | ContainerInstance): string {

@@ -14,6 +14,11 @@ export const invariantNames = {
   I12: 'without input everything converges, and writes stop',
   I13: 'no container without its task, no task without its containers, none twice',
   I16: 'the scheduler stops no protected task',
+  I17: 'a machine keeps its registration until somebody takes it away',
+  I18: 'what a restored database has forgotten runs on',
+  I19: 'a circuit breaker that is on ends a deployment that cannot run',
+  I20: 'all tasks of a deployment run the image that the first one found',
+  I21: 'a task of no service is stopped by its user or the loss of its machine, by nobody else',
   crash: 'no daemon dies of an error of its own',
 } as const;
 

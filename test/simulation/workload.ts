@@ -12,6 +12,8 @@ export interface WorkloadOptions {
   readonly random: Random;
   readonly ledger: Ledger;
   readonly rows: Rows;
+  /** How many machines there are: the more, the more services. */
+  readonly machines: number;
   call(operation: string, body: object): Promise<CallOutcome>;
 }
 
@@ -19,6 +21,9 @@ type Move = (options: WorkloadOptions) => Promise<void>;
 
 const families = ['web', 'api', 'worker', 'cron'] as const;
 const serviceNames = ['front', 'back', 'jobs', 'edge', 'cache'] as const;
+const machinesPerService = 4;
+/** Of a service, for each machine beyond the first few. */
+const tasksPerMachine = 0.5;
 
 const programWeights: readonly (readonly [ProgramName, number])[] = [
   ['serves', 8],
@@ -66,13 +71,23 @@ export async function register({ random, ledger, call }: WorkloadOptions): Promi
   ledger.registered(await call('RegisterTaskDefinition', body));
 }
 
+/** Five on few machines, one more for every few beyond. */
+function someServiceName({ random, machines }: WorkloadOptions): string {
+  const number = int(random, 0, serviceNames.length + Math.floor(machines / machinesPerService) - 1);
+  return serviceNames[number] ?? `service-${number}`;
+}
+
+function someCount({ random, machines }: WorkloadOptions): number {
+  return int(random, 0, 6 + Math.floor(machines * tasksPerMachine));
+}
+
 async function createService(options: WorkloadOptions): Promise<void> {
   const { random, ledger, call } = options;
   const taskDefinition = ledger.someDefinition(random);
   if (taskDefinition === undefined) return register(options);
-  const serviceName = pick(random, serviceNames);
+  const serviceName = someServiceName(options);
   const daemon = int(random, 1, 8) === 1;
-  const desiredCount = int(random, 0, 5);
+  const desiredCount = someCount(options);
   const body = {
     serviceName,
     taskDefinition,
@@ -91,7 +106,7 @@ async function updateService(options: WorkloadOptions): Promise<void> {
   const body = {
     service,
     ...(int(random, 1, 4) === 1 ? { forceNewDeployment: true } : { taskDefinition }),
-    ...(int(random, 1, 4) === 1 && !ledger.isDaemon(service) ? { desiredCount: int(random, 0, 6) } : {}),
+    ...(int(random, 1, 4) === 1 && !ledger.isDaemon(service) ? { desiredCount: someCount(options) } : {}),
     ...(int(random, 1, 5) === 1 && !ledger.isDaemon(service)
       ? { deploymentConfiguration: deploymentConfiguration(random) }
       : {}),
@@ -103,7 +118,7 @@ async function scale(options: WorkloadOptions): Promise<void> {
   const { random, ledger, call } = options;
   const service = ledger.someService(random);
   if (service === undefined || ledger.isDaemon(service)) return createService(options);
-  const body = { service, desiredCount: int(random, 0, 6) };
+  const body = { service, desiredCount: someCount(options) };
   ledger.updated(service, body, await call('UpdateService', body));
 }
 
@@ -127,16 +142,14 @@ async function startTask({ random, ledger, rows, call }: WorkloadOptions): Promi
 }
 
 async function stopTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
-  const live = [...rows.tasks.values()].filter((task) => task.lastStatus !== 'STOPPED');
+  const live = rows.live();
   if (live.length === 0) return;
   const { taskArn } = pick(random, live);
   ledger.stopped(taskArn, await call('StopTask', { task: taskArn, reason: 'a user said so' }));
 }
 
 async function protectTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
-  const live = [...rows.tasks.values()].filter(
-    (task) => task.lastStatus === 'RUNNING' && task.serviceName !== undefined,
-  );
+  const live = rows.live().filter((task) => task.lastStatus === 'RUNNING' && task.serviceName !== undefined);
   if (live.length === 0) return;
   const { taskArn } = pick(random, live);
   const protectionEnabled = int(random, 1, 4) > 1;
@@ -166,10 +179,11 @@ async function deregisterDefinition({ random, ledger, call }: WorkloadOptions): 
   ledger.deregistered(taskDefinition, await call('DeregisterTaskDefinition', { taskDefinition }));
 }
 
-async function deregisterInstance({ random, rows, call }: WorkloadOptions): Promise<void> {
+async function deregisterInstance({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
   const known = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
   if (known.length < 2) return;
   const { containerInstanceArn } = pick(random, known);
+  ledger.deregistering(containerInstanceArn);
   await call('DeregisterContainerInstance', { containerInstance: containerInstanceArn, force: true });
 }
 

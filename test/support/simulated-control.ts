@@ -93,8 +93,12 @@ export class SimulatedControl {
     const running = this.#running;
     if (process === undefined || running === undefined) return { kind: 'refused' };
     const died = new Promise<CallOutcome>((resolve) => process.onKill(() => resolve({ kind: 'lost' })));
-    const answered = running.dispatcher
-      .dispatch({ operation, body, principal: admin, origin: 'http://control', requestId })
+    // While it stands still the request waits in the kernel's queue.
+    const read = process.paused ? process.hears(() => Promise.resolve()) : Promise.resolve();
+    const answered = read
+      .then(() =>
+        running.dispatcher.dispatch({ operation, body, principal: admin, origin: 'http://control', requestId }),
+      )
       .then((answer): CallOutcome => (process.alive ? { kind: 'answered', answer } : { kind: 'lost' }));
     return Promise.race([answered, died]);
   }

@@ -13,14 +13,24 @@ import type { ContainerSpec } from '#agent/tasks/container-spec.ts';
 import type { Clock } from '#lib/clock.ts';
 import { silentLogger } from '#lib/logger.ts';
 import { loggerOfErrors } from './logger-of-errors.ts';
-import type { Random } from '#lib/random.ts';
+import { int, type Random } from '#lib/random.ts';
 import { capability, dockerRemoteApiCapabilities } from '#model/capabilities.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
 import { FakeEngine } from './fake-engine.ts';
 import type { Behaviour } from './container-programs.ts';
 import { SimulatedProcess, type WallClock } from './simulated-process.ts';
 
+/** What the registry answers instead of images, for a while. */
+export type RegistryTrouble = 'image-not-found' | 'rate-limited' | 'network' | 'slow';
+
+/** The one registry of all machines. */
+export interface SimulatedRegistry {
+  trouble: RegistryTrouble | undefined;
+}
+
 export interface SimulatedHostOptions {
   readonly name: string;
+  readonly registry: SimulatedRegistry;
   readonly clock: Clock;
   readonly random: Random;
   readonly cpu: number;
@@ -66,6 +76,12 @@ export class SimulatedHost {
   /** Incremented at each start of the agent. */
   starts = 0;
   engineHangs = false;
+  /** Above 0 every call takes up to so long. */
+  engineDelayMs = 0;
+  /** No write to the journal succeeds. */
+  diskFull = false;
+  /** As the machine calls itself; the simulation knows it by `name`. */
+  hostname: string;
   /** Of all agents so far. */
   journalWrites = 0;
   readonly #options: SimulatedHostOptions;
@@ -77,6 +93,7 @@ export class SimulatedHost {
   constructor(options: SimulatedHostOptions) {
     this.#options = options;
     this.name = options.name;
+    this.hostname = options.name;
     const outlives = this.#newProcess('engine');
     this.#hostClock = outlives.clock;
     this.machineId = outlives.ids.uuid();
@@ -91,6 +108,14 @@ export class SimulatedHost {
 
   get agent(): Agent | undefined {
     return this.process === undefined ? undefined : this.#agent;
+  }
+
+  /** The row of this machine that is not INACTIVE. */
+  registration(instances: ReadonlyMap<string, ContainerInstance>): ContainerInstance | undefined {
+    for (const each of instances.values()) {
+      if (each.machineId === this.machineId && each.status !== 'INACTIVE') return each;
+    }
+    return undefined;
   }
 
   /** By the machine's own clock, which may be wrong. */
@@ -176,7 +201,7 @@ export class SimulatedHost {
       ...dockerRemoteApiCapabilities('1.41'),
     ];
     return {
-      hostname: name,
+      hostname: this.hostname,
       fingerprint: `fingerprint-of-${name}`,
       versions: { agent: '0.1.0', docker: engineVersion },
       resources: { cpu, memoryMiB, takenPorts: [{ port: 22, protocol: 'tcp' }], gpuIds: [] },
@@ -185,15 +210,19 @@ export class SimulatedHost {
     };
   }
 
-  /** The engine as one agent process reaches it: its answers never reach the dead, and a hung engine lets everybody wait. */
+  /** The engine as one agent process reaches it: its answers never reach the dead, and a hung or slow engine lets everybody wait. */
   #engineFor(process: SimulatedProcess): ContainerEngine {
     const { engine } = this;
     const ask = <T>(name: string, call: () => Promise<T>): Promise<T> =>
       process.hears(async () => {
-        if (!this.engineHangs) return call();
-        await this.#hostClock.sleep(hungCallMs);
-        const kind = /^(ping|describe|inspect|list|events)/.test(name) ? 'unreachable' : 'timeout';
-        throw new EngineError(kind, `the engine did not answer within ${hungCallMs / 1000} s`);
+        if (this.engineHangs) {
+          await this.#hostClock.sleep(hungCallMs);
+          const kind = /^(ping|describe|inspect|list|events)/.test(name) ? 'unreachable' : 'timeout';
+          throw new EngineError(kind, `the engine did not answer within ${hungCallMs / 1000} s`);
+        }
+        if (this.engineDelayMs > 0) await this.#hostClock.sleep(int(this.#options.random, 1, this.engineDelayMs));
+        if (name === 'pull') await this.#askRegistry();
+        return call();
       });
     const events: ContainerEngine['events'] = async (options) =>
       whileAlive(process, await ask('events', () => engine.events(options)));
@@ -207,6 +236,14 @@ export class SimulatedHost {
     });
   }
 
+  async #askRegistry(): Promise<void> {
+    const { registry, random } = this.#options;
+    const { trouble } = registry;
+    if (trouble === undefined) return;
+    await this.#hostClock.sleep(trouble === 'slow' ? int(random, 20_000, 120_000) : int(random, 50, 2000));
+    if (trouble !== 'slow') throw new EngineError(trouble, `the registry says ${trouble}`);
+  }
+
   /** The journal as one agent process has it: shut to the dead, told to nobody but the living, with a crash around a write when one is planned. */
   #journalFor(process: SimulatedProcess): Journal {
     const { journal } = this;
@@ -214,6 +251,7 @@ export class SimulatedHost {
       const writes = journalWrites.has(name);
       return (...args: Args): T => {
         process.check();
+        if (writes && this.diskFull) throw new Error('database or disk is full');
         if (writes) this.#crashIfPlanned(process, 'before');
         const result = method(...args);
         if (writes) this.journalWrites += 1;
@@ -264,6 +302,7 @@ function same<T>(value: T): T {
 async function* whileAlive<T>(process: SimulatedProcess, stream: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const value of stream) {
     if (!process.alive) return;
+    if (process.paused) await process.hears(() => Promise.resolve());
     yield value;
   }
 }

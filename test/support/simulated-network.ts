@@ -49,6 +49,8 @@ interface Weather {
 
 const duplicatesPerMille = 15;
 const slowPerMille = 20;
+/** A repetition comes soon after what it repeats. */
+const rememberedMessages = 8;
 /** A WebSocket never reorders. Above 0 seeds fail: a complete set that later assignments overtake is ignored, and with it its stop questions. */
 const reorderingLinksPercent = 0;
 
@@ -78,18 +80,18 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
   /** Handlers that tell what is delivered, and deliver nothing to the dead. */
   function watched(host: string, direction: Direction, receiver: SimulatedProcess, handlers: LinkHandlers) {
     const recent: string[] = [];
+
+    function deliver(text: string): void {
+      const repeated = recent.includes(text) && !text.includes('"heartbeat"');
+      recent.push(text);
+      if (recent.length > rememberedMessages) recent.shift();
+      options.onDeliver({ host, direction, text, repeated });
+      handlers.message(text);
+    }
+
     return {
-      message(text: string): void {
-        if (!receiver.alive) return;
-        const repeated = recent.includes(text) && !text.includes('"heartbeat"');
-        recent.push(text);
-        if (recent.length > 8) recent.shift();
-        options.onDeliver({ host, direction, text, repeated });
-        handlers.message(text);
-      },
-      closed(code: number, reason: string): void {
-        if (receiver.alive) handlers.closed(code, reason);
-      },
+      message: (text: string) => receiver.arrives(() => deliver(text)),
+      closed: (code: number, reason: string) => receiver.arrives(() => handlers.closed(code, reason)),
     };
   }
 
@@ -100,7 +102,8 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
   async function connect(host: string, agent: SimulatedProcess, handlers: LinkHandlers, signal: AbortSignal) {
     const weather = weatherOf(host);
     await agent.clock.sleep(delayMs(weather), signal);
-    if (clock.now() < weather.cutUntil || listener === undefined || !listener.process.alive) {
+    // A listener that stands still accepts nothing; the kernel's queue for it is not worth simulating.
+    if (clock.now() < weather.cutUntil || listener === undefined || !listener.process.alive || listener.process.paused) {
       throw new Error(clock.now() < weather.cutUntil ? 'no route to host' : 'connection refused');
     }
     const control = listener;

@@ -7,6 +7,7 @@ import type { SchemaMigration } from '#control/store/migrations/migrations.ts';
 import { createPostgresStore } from '#control/store/postgres.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
+import { createMemoryStore } from '#test/support/memory-store/memory-store.ts';
 import { startPostgres } from '#test/support/postgres.ts';
 
 export interface OpenOptions {
@@ -76,7 +77,18 @@ const postgres: StoreKind = {
   },
 };
 
-export const storeKinds: readonly StoreKind[] = [sqliteInMemory, sqliteFile, postgres];
+/** What simulations run on; it has no schema. */
+const memory: StoreKind = {
+  name: "the simulation's memory",
+  start: () =>
+    Promise.resolve({
+      newPlace: () =>
+        Promise.resolve({ address: 'memory', open: () => Promise.resolve(createMemoryStore()) }),
+      stop: () => Promise.resolve(),
+    }),
+};
+
+export const storeKinds: readonly StoreKind[] = [sqliteInMemory, sqliteFile, postgres, memory];
 export const durableStoreKinds: readonly StoreKind[] = [sqliteFile, postgres];
 
 export interface Stores {

@@ -8,27 +8,52 @@ import type { Rows } from '../mirror.ts';
 import { Violation } from '../violation.ts';
 import { checkFit } from './resources.ts';
 
-export interface MachineView {
-  readonly host: SimulatedHost;
-  /** Its agent forgot what runs there a short while ago, so it may start new tasks beside what it does not know. */
-  readonly amnesiac: boolean;
-}
+/** Looks at the machines on which something was created or started since the last time. */
+export class MachineChecks {
+  /** How often something was created or started. */
+  readonly #activity = new Map<SimulatedHost, number>();
+  /** Task and container name, and where. */
+  readonly #places = new Map<string, SimulatedHost>();
+  readonly #seen = new Map<SimulatedHost, readonly string[]>();
 
-export function checkMachines(machines: readonly MachineView[], rows: Rows): void {
-  const seen = new Map<string, string>();
-  for (const { host, amnesiac } of machines) {
+  /** `isAmnesiac`: its agent forgot what runs there a short while ago, so it may start new tasks beside what it does not know. */
+  check(hosts: readonly SimulatedHost[], rows: Rows, isAmnesiac: (host: SimulatedHost) => boolean): void {
+    for (const host of hosts) {
+      const activity = host.engine.created.length + (host.engine.calls.get('start') ?? 0);
+      if (activity === this.#activity.get(host)) continue;
+      this.#activity.set(host, activity);
+      this.#checkMachine(host, rows, isAmnesiac(host));
+    }
+  }
+
+  #checkMachine(host: SimulatedHost, rows: Rows, amnesiac: boolean): void {
     const containers = host.engine.containers();
+    this.#forget(host);
     for (const { labels, name } of containers) {
-      const key = `${labels[taskArnLabel]} ${labels[containerNameLabel]}`;
-      const where = seen.get(key);
-      if (where !== undefined) throw new Violation('I13', `${name} is on ${host.name}, and a second time on ${where}`);
-      seen.set(key, host.name);
+      const key = keyOf(labels);
+      const where = this.#places.get(key);
+      if (where !== undefined && where.engine.containers().some((other) => keyOf(other.labels) === key)) {
+        throw new Violation('I13', `${name} is on ${host.name}, and a second time on ${where.name}`);
+      }
+      this.#places.set(key, host);
       checkHost(host, labels, rows);
     }
-    if (amnesiac) continue;
-    const machine = [...rows.instances.values()].find(({ machineId }) => machineId === host.machineId);
+    this.#seen.set(
+      host,
+      containers.map(({ labels }) => keyOf(labels)),
+    );
+    if (amnesiac) return;
+    const machine = host.registration(rows.instances);
     if (machine !== undefined) checkFit(`the machine ${host.name}`, machine.resources, runningTasks(containers, rows));
   }
+
+  #forget(host: SimulatedHost): void {
+    for (const key of this.#seen.get(host) ?? []) if (this.#places.get(key) === host) this.#places.delete(key);
+  }
+}
+
+function keyOf(labels: ContainerObservation['labels']): string {
+  return `${labels[taskArnLabel]} ${labels[containerNameLabel]}`;
 }
 
 function checkHost(host: SimulatedHost, labels: ContainerObservation['labels'], rows: Rows): void {

@@ -7,7 +7,7 @@ import {
   type TaskResources,
 } from '#model/resources.ts';
 import { arnId } from '#model/arn.ts';
-import { hasStopped, type Task } from '#model/task.ts';
+import type { Task } from '#model/task.ts';
 import type { Rows, StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
 
@@ -19,8 +19,7 @@ export function checkBooks(changes: StepChanges, rows: Rows): void {
   for (const arn of touched) {
     const instance = rows.instances.get(arn);
     if (instance === undefined) throw new Violation('I7', `a task was placed on ${arn}, which is not known`);
-    const live = [...rows.tasks.values()].filter((task) => task.containerInstanceArn === arn && !hasStopped(task));
-    checkFit(`the books of ${arn}`, instance.resources, live);
+    checkFit(`the books of ${arn}`, instance.resources, rows.liveOn(arn));
   }
 }
 

@@ -2,7 +2,6 @@
  * What must be true once the faults have stopped and everything had time: services are steady or say why they cannot be (I8, I12), and every
  * container belongs to a live task and every live task has its containers (I13).
  */
-import { rolloutLimits } from '#control/deployments/limits.ts';
 import { placementRequest } from '#control/reconciler/launch.ts';
 import { place } from '#control/scheduler/place.ts';
 import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
@@ -17,6 +16,7 @@ import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import type { Rows } from '../mirror.ts';
 import { canBeSteady } from '../programs.ts';
 import type { Invariant } from '../violation.ts';
+import { ceilingOf, floorOf } from './limits.ts';
 
 export interface Problem {
   readonly invariant: Invariant;
@@ -45,7 +45,7 @@ export function problemsAtRest(view: RestView): Problem[] {
   return [
     ...hosts.flatMap((host) => machineProblems(host, view)),
     ...[...rows.services.values()].flatMap((service) => serviceProblems(service, view)),
-    ...[...rows.tasks.values()].flatMap((task) => taskProblems(task, view)),
+    ...rows.live().flatMap((task) => taskProblems(task, view)),
   ];
 }
 
@@ -57,9 +57,7 @@ export function isRunnable(taskDefinitionArn: string, { definitions }: Pick<Rest
 
 function machineProblems(host: SimulatedHost, { rows }: RestView): Problem[] {
   const problems: Problem[] = [];
-  const instance = [...rows.instances.values()].find(
-    ({ machineId, status }) => machineId === host.machineId && status !== 'INACTIVE',
-  );
+  const instance = host.registration(rows.instances);
   if (instance === undefined) problems.push({ invariant: 'I12', what: `${host.name} is not registered` });
   else if (!instance.agentConnected) problems.push({ invariant: 'I12', what: `${host.name} is not connected` });
   else if (instance.health.status !== 'OK') {
@@ -83,7 +81,7 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   if (status === 'DRAINING') return [{ invariant: 'I12', what: `service ${serviceName} is still DRAINING` }];
   const primary = deployments.find((deployment) => deployment.status === 'PRIMARY');
   if (primary === undefined) return [{ invariant: 'I8', what: `service ${serviceName} has no PRIMARY deployment` }];
-  const live = [...view.rows.tasks.values()].filter((task) => task.serviceName === serviceName && !hasStopped(task));
+  const live = view.rows.liveOf(serviceName);
   const running = live.filter((task) => task.lastStatus === 'RUNNING' && task.deploymentId === primary.id);
   const steady =
     running.length === service.desiredCount &&
@@ -122,8 +120,8 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
     enableExecuteCommand: false,
   });
   const instances = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
-  const occupying = [...rows.tasks.values()].flatMap((task) =>
-    hasStopped(task) || task.containerInstanceArn === undefined
+  const occupying = rows.live().flatMap((task) =>
+    task.containerInstanceArn === undefined
       ? []
       : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
   );
@@ -143,9 +141,7 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
 function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows }: RestView): boolean {
   const isDraining = (arn: string | undefined) => rows.instances.get(arn ?? '')?.status === 'DRAINING';
   const hasOthers = (arn: string | undefined) =>
-    [...rows.tasks.values()].some(
-      (task) => task.containerInstanceArn === arn && !hasStopped(task) && task.serviceName === undefined,
-    );
+    rows.liveOn(arn ?? '').some((task) => task.serviceName === undefined);
   const staying = live.filter(({ containerInstanceArn }) => isDraining(containerInstanceArn));
   return (
     live.length - staying.length === service.desiredCount &&
@@ -155,8 +151,7 @@ function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows 
 
 /** The configuration allows neither a stop nor a start; ECS stands still too. */
 function isDeadlocked(service: Service): boolean {
-  const { floor, ceiling } = rolloutLimits(service);
-  return floor >= service.desiredCount && ceiling <= service.desiredCount;
+  return floorOf(service) >= service.desiredCount && ceilingOf(service) <= service.desiredCount;
 }
 
 function taskProblems(task: Task, view: RestView): Problem[] {

@@ -2,12 +2,12 @@
  * I3 to I6 and I16: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
  * and a scale-in makes tasks surplus; so starts are held against the ceiling, and replacements against the floor, at the moment they are asked for.
  */
-import { rolloutLimits } from '#control/deployments/limits.ts';
 import { arnId, serviceArn, defaultRealm } from '#model/arn.ts';
 import type { Service } from '#model/service.ts';
 import { taskStatusRank, type Task } from '#model/task.ts';
 import type { Change, Rows, StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
+import { ceilingOf, floorOf } from './limits.ts';
 
 export function checkRollouts(changes: StepChanges, rows: Rows): void {
   const before = new Map(changes.services.map((change) => [change.after?.serviceArn, change.before]));
@@ -37,7 +37,7 @@ function checkStarts(service: Service, before: Service, started: readonly Change
     }
   } else {
     if (desiredCount === 0) throw new Violation('I5', `${serviceName} is scaled to zero and started ${count} tasks`);
-    const { ceiling } = rolloutLimits(service);
+    const ceiling = ceilingOf(service);
     if (alive.length > ceiling) {
       throw new Violation('I3', `${serviceName} started ${count} tasks and has ${alive.length}, above ${ceiling}`);
     }
@@ -66,7 +66,7 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
       after.stopCode === 'ServiceSchedulerInitiated',
   );
   if (replaced.length === 0) return;
-  const { floor } = rolloutLimits(service);
+  const floor = floorOf(service);
   const standing = tasksOf(service, rows).filter((task) => isAlive(task) && task.lastStatus === 'RUNNING').length;
   if (standing >= floor) return;
   const names = replaced.map(({ after }) => arnId(after?.taskArn ?? '')).join(', ');
@@ -86,8 +86,8 @@ function checkProtection({ serviceName, status }: Service, tasks: readonly Chang
   }
 }
 
-function tasksOf({ clusterName, serviceName }: Service, { tasks }: Rows): Task[] {
-  return [...tasks.values()].filter((task) => task.serviceName === serviceName && task.clusterName === clusterName);
+function tasksOf({ clusterName, serviceName }: Service, rows: Rows): Task[] {
+  return rows.liveOf(serviceName).filter((task) => task.clusterName === clusterName);
 }
 
 function isAlive(task: Task): boolean {

@@ -1,0 +1,135 @@
+/**
+ * Bugs planted in the program's own source, each one that was made once, here or elsewhere, or that is easily made. The simulation has to find every one
+ * of them, by an invariant that says what is wrong. A text that is not in its file any more fails loudly: the bug is then planted anew where the code is now.
+ */
+import type { SourceChange } from './mutate.ts';
+import type { Invariant } from './violation.ts';
+
+export interface Mutation extends SourceChange {
+  readonly name: string;
+  /** Any of these is a fair description of the harm. */
+  readonly breaks: readonly Invariant[];
+}
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'the floor is rounded down',
+    breaks: ['I4'],
+    file: 'src/control/deployments/limits.ts',
+    find: 'Math.ceil((desiredCount * minimumHealthyPercent) / 100)',
+    replace: 'Math.floor((desiredCount * minimumHealthyPercent) / 100)',
+  },
+  {
+    name: 'the ceiling is rounded up',
+    breaks: ['I3'],
+    file: 'src/control/deployments/limits.ts',
+    find: 'Math.floor((desiredCount * maximumPercent) / 100)',
+    replace: 'Math.ceil((desiredCount * maximumPercent) / 100)',
+  },
+  {
+    name: 'a failed start is counted at every look',
+    breaks: ['I12', 'I6', 'I8'],
+    file: 'src/control/deployments/probation.ts',
+    find: "      case 'failedToStart':\n        failedTasks += 1;",
+    replace: "      case 'failedToStart':\n        probation.push(entry);\n        failedTasks += 1;",
+  },
+  {
+    name: 'a task that starts lets the circuit breaker forget its crashes',
+    breaks: ['I19'],
+    file: 'src/control/deployments/probation.ts',
+    find: '        if (entry.runningSince === undefined) failedTasks = 0;\n        quickCrashes += 1;',
+    replace: '        if (entry.runningSince === undefined) failedTasks = 0;\n        quickCrashes = 0;',
+  },
+  {
+    name: 'a deployment that failed goes on launching',
+    breaks: ['I6'],
+    file: 'src/control/deployments/census.ts',
+    find: "return deployment.rolloutState !== 'FAILED' && !isHeld(deployment, now);",
+    replace: 'return !isHeld(deployment, now);',
+  },
+  {
+    name: 'a way back that fails is taken back',
+    breaks: ['I6'],
+    file: 'src/control/deployments/circuit-breaker.ts',
+    find: 'if (primary.rollbackOf !== undefined) return undefined;',
+    replace: '',
+  },
+  {
+    name: 'digests are found out and not used',
+    breaks: ['I20'],
+    file: 'src/control/deployments/pinned-images.ts',
+    find: 'return pinnedImages !== undefined && Object.hasOwn(pinnedImages, name) ? pinnedImages[name] : undefined;',
+    replace: 'return pinnedImages === undefined ? name.slice(0, 0) || undefined : undefined;',
+  },
+  {
+    name: 'placement forgets tasks that are asked to stop',
+    breaks: ['I7'],
+    file: 'src/control/scheduler/candidate.ts',
+    find: 'const byInstance = Map.groupBy(occupying, (occupant) => occupant.containerInstanceArn);',
+    replace:
+      "const byInstance = Map.groupBy(occupying.filter(({ desiredStatus }) => desiredStatus === 'RUNNING'), (occupant) => occupant.containerInstanceArn);",
+  },
+  {
+    name: 'the agent starts what does not fit beside what runs',
+    breaks: ['I7'],
+    file: 'src/agent/runner/host-resources.ts',
+    find: 'const now = lacking(total, claim, holders.values());',
+    replace: 'const now = lacking(total, claim, []);',
+  },
+  {
+    name: 'the agent stops what a list lacks without asking',
+    breaks: ['I18'],
+    file: 'src/agent/session/responders.ts',
+    find: 'questions.ask(number, candidates);',
+    replace: 'if (candidates.length > 0) state.confirmStops(number, candidates);',
+  },
+  {
+    name: 'control takes what it has forgotten for ended',
+    breaks: ['I18'],
+    file: 'src/control/sessions/stop-query.ts',
+    find: "return wasForgotten(instance, receivedUnder) ? 'forgotten' : undefined;",
+    replace: 'return undefined;',
+  },
+  {
+    name: 'a state change that is repeated is written again',
+    breaks: ['I11'],
+    file: 'src/control/sessions/apply-task-state.ts',
+    find: 'if (change.number <= task.stateChangeNumber || hasStopped(task)) return undefined;',
+    replace: 'if (change.number < task.stateChangeNumber || hasStopped(task)) return undefined;',
+  },
+  {
+    name: 'a scale-in does not ask whether a task is protected',
+    breaks: ['I16'],
+    file: 'src/control/deployments/rolling.ts',
+    find: 'census.own.filter((task) => mayStop(task, input)),',
+    replace: 'census.own,',
+  },
+  {
+    name: 'a daemon is started beside the one that is replaced',
+    breaks: ['I3'],
+    file: 'src/control/deployments/daemon.ts',
+    find: 'const empty = keep === undefined && outdated.length === 0 && leaving.length === 0;',
+    replace: 'const empty = keep === undefined && leaving.length === 0;',
+  },
+  {
+    name: 'a service that is deleted forgets its last deployment before its tasks have ended',
+    breaks: ['I12', 'I13'],
+    file: 'src/control/deployments/decide-service.ts',
+    find: "  const live = tasks.filter(isLive);\n  if (live.length === 0) {",
+    replace: "  const live = tasks.filter(isLive);\n  if (!live.some(({ lastStatus }) => lastStatus === 'RUNNING')) {",
+  },
+  {
+    name: 'a drain stops tasks that belong to no service',
+    breaks: ['I21'],
+    file: 'src/control/reconciler/instances.ts',
+    find: '  const lostAt = lostAtOf(instance, deps);\n  if (lostAt === undefined) return { instance };',
+    replace: `  if (instance.status === 'DRAINING') {
+    await deps.store.write(async (tx) => {
+      const standalone = (await tx.tasks.all({ containerInstanceArn, live: true })).filter((task) => task.serviceName === undefined && task.desiredStatus === 'RUNNING');
+      if (standalone.length > 0) await declareStopped(tx, deps, standalone, { stopCode: 'ServiceSchedulerInitiated', reason: 'drained' });
+    });
+  }
+  const lostAt = lostAtOf(instance, deps);
+  if (lostAt === undefined) return { instance };`,
+  },
+];

@@ -1,0 +1,53 @@
+/** What kind of life a seed leads: how many machines, for how long, how busy its users are and how unlucky. Decided by the seed alone. */
+import { int, pick, type Random } from '#lib/random.ts';
+import { chooseFaults, type FaultName } from './faults.ts';
+import { weighted } from './workload.ts';
+
+export interface Plan {
+  readonly machines: number;
+  /** SQLite is the real one, memory many times as fast and held to the same contract. */
+  readonly database: 'sqlite' | 'memory';
+  readonly heartbeatIntervalMs: number;
+  /** How long users and faults have their way. */
+  readonly turmoilMs: number;
+  /** The longest pause between two calls of users. */
+  readonly callPaceMs: number;
+  readonly faults: readonly FaultName[];
+  /** The longest pause between two faults. */
+  readonly faultPaceMs: number;
+}
+
+const second = 1000;
+const minute = 60 * second;
+
+/** Most bugs need few machines, some need many; a seed of 200 costs as much as a hundred of 2. */
+const sizes: readonly (readonly [readonly [from: number, to: number], number])[] = [
+  [[1, 4], 800],
+  [[5, 12], 160],
+  [[13, 40], 30],
+  [[41, 100], 6],
+  [[101, 200], 4],
+];
+
+/** Above this many machines SQLite would take most of the time of a run. */
+const mostMachinesOnSqlite = 4;
+
+export function planOf(random: Random): Plan {
+  const machines = int(random, ...weighted(random, sizes));
+  const onSqlite = machines <= mostMachinesOnSqlite && int(random, 1, 10) === 1;
+  const { names, paceMs } = chooseFaults(random);
+  return {
+    machines,
+    database: onSqlite ? 'sqlite' : 'memory',
+    heartbeatIntervalMs: pick(random, [10, 20, 30]) * second,
+    turmoilMs: 60 * minute,
+    callPaceMs: int(random, 30, 180) * second,
+    faults: names,
+    faultPaceMs: paceMs,
+  };
+}
+
+export function planText({ machines, database, callPaceMs, faultPaceMs, faults }: Plan): string {
+  const pace = `calls within ${callPaceMs / second} s, faults within ${faultPaceMs / second} s`;
+  return `${machines} machines, ${database} database, ${pace}: ${faults.join(', ')}`;
+}

@@ -1,0 +1,255 @@
+/**
+ * The store's port in memory, for simulations: many times as fast as SQLite, and held to the same contract suite. Transactions run one after the
+ * other in the order in which they were asked for; one that fails leaves nothing behind.
+ */
+import {
+  createChangeFeed,
+  createChangeRecorder,
+  type ChangeFeed,
+  type ChangeRecorder,
+} from '#control/store/change-set.ts';
+import { rowsForPage, toPage } from '#control/store/sql/queries.ts';
+import type {
+  AccessKey,
+  AccountSetting,
+  ClusterTable,
+  ContainerInstanceTable,
+  IdempotencyRecord,
+  ServiceTable,
+  Store,
+  StoreTransaction,
+} from '#control/store/store.ts';
+import { silentLogger, type Logger } from '#lib/logger.ts';
+import { createSemaphore } from '#lib/semaphore.ts';
+import type { Cluster } from '#model/cluster.ts';
+import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Service } from '#model/service.ts';
+import { inOrder, Rows, type UndoLog } from './rows.ts';
+import { taskDefinitionRows } from './task-definitions.ts';
+import { taskRows } from './tasks.ts';
+
+export interface MemoryStoreOptions {
+  readonly logger?: Logger;
+  /** As those of the SQLite store. */
+  readonly beforeCommit?: () => void;
+  readonly afterCommit?: () => void;
+}
+
+export function createMemoryStore({ logger = silentLogger, beforeCommit, afterCommit }: MemoryStoreOptions = {}): Store {
+  const undo: UndoLog = [];
+  const tables = createTables(undo);
+  const feed: ChangeFeed = createChangeFeed(logger);
+  const turns = createSemaphore(1);
+  let closed = false;
+
+  async function transact<T>(
+    work: (tx: StoreTransaction) => Promise<T>,
+    { recorder, readOnly }: { recorder: ChangeRecorder; readOnly: boolean },
+  ): Promise<T> {
+    if (closed) throw new Error('the store is destroyed');
+    const door: Door = { state: 'open', readOnly };
+    undo.length = 0;
+    try {
+      const answer = await work(guarded(tables(recorder), door));
+      if (!readOnly) beforeCommit?.();
+      return answer;
+    } catch (error) {
+      for (const takeBack of undo.toReversed()) takeBack();
+      throw error;
+    } finally {
+      door.state = 'committed or rolled back';
+      undo.length = 0;
+    }
+  }
+
+  async function write<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    const recorder = createChangeRecorder();
+    const result = await transact(work, { recorder, readOnly: false });
+    afterCommit?.();
+    feed.announce(recorder.changes);
+    return result;
+  }
+
+  return {
+    read: (work) => turns.run(() => transact(work, { recorder: createChangeRecorder(), readOnly: true })),
+    write: (work) => turns.run(() => write(work)),
+    subscribe: feed.subscribe,
+    ping: () => (closed ? Promise.reject(new Error('the store is destroyed')) : Promise.resolve()),
+    close: () =>
+      turns.run(() => {
+        closed = true;
+        return Promise.resolve();
+      }),
+  };
+}
+
+interface Door {
+  state: 'open' | 'committed or rolled back';
+  readonly readOnly: boolean;
+}
+
+const reads: ReadonlySet<string> = new Set([
+  'get',
+  'getMany',
+  'list',
+  'all',
+  'byMachine',
+  'occupying',
+  'assignedTo',
+  'counts',
+  'stoppedBefore',
+  'definitionInUse',
+  'latestActive',
+  'lastRevision',
+  'families',
+]);
+
+/** The tables as long as the transaction is open, and for reading only when it reads. */
+function guarded(tx: StoreTransaction, door: Door): StoreTransaction {
+  const guardedTables: Record<string, object> = {};
+  for (const [name, table] of Object.entries(tx) as [string, Readonly<Record<string, unknown>>][]) {
+    const methods: Record<string, unknown> = {};
+    for (const [method, run] of Object.entries(table)) {
+      if (typeof run !== 'function') continue;
+      const writes = !reads.has(method);
+      methods[method] = (...args: unknown[]): unknown => {
+        if (door.state !== 'open') return Promise.reject(new Error(`the transaction is ${door.state}`));
+        if (writes && door.readOnly) return Promise.reject(new Error('a read-only transaction cannot write'));
+        try {
+          return Reflect.apply(run, table, args);
+        } catch (error) {
+          return Promise.reject(error);
+        }
+      };
+    }
+    guardedTables[name] = methods;
+  }
+  return guardedTables as unknown as StoreTransaction;
+}
+
+/** Their rows outlive the transactions over them. */
+function createTables(undo: UndoLog): (recorder: ChangeRecorder) => StoreTransaction {
+  const clusters = new Rows<Cluster>(undo);
+  const instances = new Rows<ContainerInstance>(undo);
+  const services = new Rows<Service>(undo);
+  const idempotency = new Rows<IdempotencyRecord>(undo);
+  const settings = new Rows<AccountSetting>(undo);
+  const keys = new Rows<AccessKey>(undo);
+  const definitions = taskDefinitionRows(undo);
+  const tasks = taskRows(undo, () => services.values());
+  return (recorder) => ({
+    clusters: clusterTable(clusters, recorder),
+    taskDefinitions: definitions.table(recorder),
+    containerInstances: containerInstanceTable(instances, recorder),
+    tasks: tasks.table(recorder),
+    services: serviceTable(services, recorder),
+    idempotency: {
+      get: (scope, token) => Promise.resolve(idempotency.get(pair(scope, token))),
+      put: (record) => Promise.resolve(idempotency.put(pair(record.scope, record.clientToken), record)),
+      deleteExpired(now) {
+        const expired = [...idempotency.values()].filter(({ expiresAt }) => expiresAt <= now);
+        for (const { scope, clientToken } of expired) idempotency.delete(pair(scope, clientToken));
+        return Promise.resolve(expired.length);
+      },
+    },
+    accountSettings: {
+      list: () => Promise.resolve(inOrder(settings.values(), ({ principalArn, name }) => pair(principalArn, name))),
+      put: (setting) => Promise.resolve(settings.put(pair(setting.principalArn, setting.name), setting)),
+      delete: (principalArn, name) => Promise.resolve(void settings.delete(pair(principalArn, name))),
+    },
+    accessKeys: {
+      get: (id) => Promise.resolve(keys.get(id)),
+      put: (key) => Promise.resolve(keys.put(key.accessKeyId, key)),
+      list: () => Promise.resolve(inOrder(keys.values(), ({ accessKeyId }) => accessKeyId)),
+    },
+  });
+}
+
+function clusterTable(rows: Rows<Cluster>, recorder: ChangeRecorder): ClusterTable {
+  return {
+    get: (name) => Promise.resolve(rows.get(name)),
+    put(cluster) {
+      rows.put(cluster.clusterName, cluster);
+      recorder.cluster(cluster.clusterName);
+      return Promise.resolve();
+    },
+    list({ status }, page) {
+      const name = (cluster: Cluster): string => cluster.clusterName;
+      const { after } = page;
+      const found = inOrder(rows.values(), name).filter(
+        (row) => (status === undefined || row.status === status) && (after === undefined || name(row) > after),
+      );
+      return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, name, same));
+    },
+  };
+}
+
+function containerInstanceTable(rows: Rows<ContainerInstance>, recorder: ChangeRecorder): ContainerInstanceTable {
+  function byMachine(clusterName: string, machineId: string): ContainerInstance | undefined {
+    for (const row of rows.values()) {
+      if (row.machineId === machineId && row.clusterName === clusterName && row.status !== 'INACTIVE') return row;
+    }
+    return undefined;
+  }
+
+  return {
+    get: (arn) => Promise.resolve(rows.get(arn)),
+    byMachine: (clusterName, machineId) => Promise.resolve(byMachine(clusterName, machineId)),
+    put(instance) {
+      const { clusterName, machineId, containerInstanceArn, status } = instance;
+      const other = status === 'INACTIVE' ? undefined : byMachine(clusterName, machineId);
+      if (other !== undefined && other.containerInstanceArn !== containerInstanceArn) {
+        throw new Error('the registration of a machine is unique within a cluster');
+      }
+      rows.put(containerInstanceArn, instance);
+      recorder.containerInstance(instance);
+      return Promise.resolve();
+    },
+    list({ clusterName, statuses }) {
+      const wanted = [...rows.values()].filter(
+        (row) =>
+          (statuses === undefined ? row.status !== 'INACTIVE' : statuses.includes(row.status)) &&
+          (clusterName === undefined || row.clusterName === clusterName),
+      );
+      return Promise.resolve(inOrder(wanted, ({ containerInstanceArn }) => containerInstanceArn));
+    },
+  };
+}
+
+function serviceTable(rows: Rows<Service>, recorder: ChangeRecorder): ServiceTable {
+  return {
+    get: (clusterName, serviceName) => Promise.resolve(rows.get(pair(clusterName, serviceName))),
+    put(service) {
+      rows.put(pair(service.clusterName, service.serviceName), service);
+      recorder.service(service.serviceArn);
+      return Promise.resolve();
+    },
+    delete(clusterName, serviceName) {
+      const deleted = rows.delete(pair(clusterName, serviceName));
+      if (deleted !== undefined) recorder.service(deleted.serviceArn);
+      return Promise.resolve();
+    },
+    list({ clusterName, statuses, launchType, schedulingStrategy }, page) {
+      const arn = (service: Service): string => service.serviceArn;
+      const { after } = page;
+      const found = inOrder(rows.values(), arn).filter(
+        (row) =>
+          (clusterName === undefined || row.clusterName === clusterName) &&
+          (statuses === undefined || statuses.includes(row.status)) &&
+          (launchType === undefined || row.launchType === launchType) &&
+          (schedulingStrategy === undefined || row.schedulingStrategy === schedulingStrategy) &&
+          (after === undefined || arn(row) > after),
+      );
+      return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, arn, same));
+    },
+  };
+}
+
+/** Neither part holds the separator. */
+function pair(one: string, other: string): string {
+  return `${one}\u0000${other}`;
+}
+
+function same<T>(value: T): T {
+  return value;
+}
