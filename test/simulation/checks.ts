@@ -4,10 +4,13 @@ import type { ManualClock } from '#test/support/manual-clock.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import type { Delivery } from '#test/support/simulated-network.ts';
 import type { SimulatedDatabase } from '#test/support/simulated-store.ts';
+import { checkForgotten } from './invariants/forgotten.ts';
+import { checkImages } from './invariants/images.ts';
 import { checkInstances } from './invariants/instances.ts';
 import { MachineChecks } from './invariants/machines.ts';
 import { checkBooks } from './invariants/resources.ts';
 import { checkRollouts } from './invariants/rollouts.ts';
+import { checkStandalone } from './invariants/standalone.ts';
 import { checkTaskHistory } from './invariants/task-history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mirror, StepChanges } from './mirror.ts';
@@ -22,6 +25,8 @@ export interface ChecksOptions {
   readonly trace: Trace;
   readonly database: SimulatedDatabase;
   hosts(): readonly SimulatedHost[];
+  /** Tasks that were to run and that a restored database does not know. */
+  readonly forgotten: ReadonlySet<string>;
   /** A full disk may have kept a message from being saved, and then its repetition is the first that counts. */
   mayNotHaveSaved(): boolean;
 }
@@ -36,6 +41,8 @@ export class Checks {
   readonly #machines = new MachineChecks();
   readonly #amnesiacUntil = new Map<SimulatedHost, number>();
   #repeated: { readonly delivery: Delivery; readonly journalBefore: string | undefined } | undefined;
+  /** It got a message in this step, and there are tasks that a restored database has forgotten. */
+  #toldAgent: SimulatedHost | undefined;
   #failure: Error | undefined;
 
   constructor(options: ChecksOptions) {
@@ -44,7 +51,7 @@ export class Checks {
 
   /** Throws the Violation that the step was, or led to. */
   async run(): Promise<void> {
-    const { clock, mirror, ledger, database, hosts } = this.#options;
+    const { clock, mirror, ledger, database, hosts, forgotten } = this.#options;
     const repeated = this.#repeated;
     this.#repeated = undefined;
     const changes = await mirror.refresh(database.store);
@@ -52,6 +59,8 @@ export class Checks {
     const now = clock.now();
     this.#machines.check(hosts(), mirror.rows, (host) => this.#isAmnesiac(host, now));
     ledger.check(mirror.rows, changes);
+    if (this.#toldAgent !== undefined) checkForgotten(this.#toldAgent, forgotten);
+    this.#toldAgent = undefined;
     if (repeated !== undefined) this.#checkRepetition(repeated, changes);
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -72,6 +81,7 @@ export class Checks {
 
   delivered(delivery: Delivery): void {
     const { host, direction, text, repeated } = delivery;
+    if (direction === 'toAgent' && this.#options.forgotten.size > 0) this.#toldAgent = this.#hostNamed(host);
     if (!repeated || /"type":"(hello|welcome)"/.test(text.slice(0, 40)) || this.#options.mayNotHaveSaved()) return;
     const journalBefore = direction === 'toAgent' ? this.#journalOf(host) : undefined;
     this.#repeated = { delivery, journalBefore };
@@ -81,7 +91,11 @@ export class Checks {
     const { mirror, ledger, trace } = this.#options;
     const { rows } = mirror;
     if (trace.keeps) for (const { what, about } of describeChanges(changes)) trace.add('row', what, about);
-    for (const change of changes.tasks) checkTaskHistory(change);
+    for (const change of changes.tasks) {
+      checkTaskHistory(change);
+      checkImages(change, rows);
+      checkStandalone(change);
+    }
     checkInstances(changes, rows, ledger);
     checkRollouts(changes, rows);
     checkBooks(changes, rows);
@@ -109,8 +123,12 @@ export class Checks {
     }
   }
 
+  #hostNamed(name: string): SimulatedHost | undefined {
+    return this.#options.hosts().find((each) => each.name === name);
+  }
+
   #journalOf(name: string): string | undefined {
-    const host = this.#options.hosts().find((each) => each.name === name);
+    const host = this.#hostNamed(name);
     return host && JSON.stringify([host.journal.assignmentNumber(), host.journal.knownTasks()]);
   }
 }

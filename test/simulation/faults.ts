@@ -176,7 +176,10 @@ function restartEngine(targets: FaultTargets): void {
   const host = someHost(targets);
   const liveRestore = int(targets.random, 0, 1) === 1;
   const ms = int(targets.random, 500, 2 * minute);
-  targets.tell(`the engine of ${host.name} is down for ${Math.round(ms / second)} s, live-restore ${liveRestore}`, host);
+  targets.tell(
+    `the engine of ${host.name} is down for ${Math.round(ms / second)} s, live-restore ${liveRestore}`,
+    host,
+  );
   host.engine.goDown();
   targets.clock.after(ms, () => host.engine.comeBack({ liveRestore }));
 }
@@ -188,7 +191,10 @@ function failCalls(targets: FaultTargets): void {
   const kind = pick(random, ['unreachable', 'internal', 'timeout', 'hang'] as const);
   const times = int(random, 1, 3);
   const afterEffect = int(random, 0, 1) === 1;
-  targets.tell(`the engine of ${host.name} fails ${times} ${call} (${kind}${afterEffect ? ' after the effect' : ''})`, host);
+  targets.tell(
+    `the engine of ${host.name} fails ${times} ${call} (${kind}${afterEffect ? ' after the effect' : ''})`,
+    host,
+  );
   host.engine.failNext(call, { kind, times, afterEffect });
 }
 
@@ -233,7 +239,10 @@ function slowEngine(targets: FaultTargets): void {
   const host = someHost(targets);
   const delayMs = pick(targets.random, [2, 5, 20]) * second;
   const ms = int(targets.random, 30 * second, 10 * minute);
-  targets.tell(`each call of ${host.name}'s engine takes up to ${delayMs / second} s, for ${Math.round(ms / second)} s`, host);
+  targets.tell(
+    `each call of ${host.name}'s engine takes up to ${delayMs / second} s, for ${Math.round(ms / second)} s`,
+    host,
+  );
   host.engineDelayMs = delayMs;
   targets.clock.after(ms, () => {
     host.engineDelayMs = 0;

@@ -27,7 +27,8 @@ export function plant(change: SourceChange): PlantedBug {
     load(loaded, context, nextLoad) {
       const result = nextLoad(loaded, context);
       if (loaded !== url) return result;
-      const source = typeof result.source === 'string' ? result.source : Buffer.from(sourceBytes(result.source)).toString();
+      const source =
+        typeof result.source === 'string' ? result.source : Buffer.from(sourceBytes(result.source)).toString();
       planted.applied = true;
       return { ...result, source: changedSource(source, change) };
     },

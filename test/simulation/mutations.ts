@@ -115,7 +115,7 @@ export const mutations: readonly Mutation[] = [
     name: 'a service that is deleted forgets its last deployment before its tasks have ended',
     breaks: ['I12', 'I13'],
     file: 'src/control/deployments/decide-service.ts',
-    find: "  const live = tasks.filter(isLive);\n  if (live.length === 0) {",
+    find: '  const live = tasks.filter(isLive);\n  if (live.length === 0) {',
     replace: "  const live = tasks.filter(isLive);\n  if (!live.some(({ lastStatus }) => lastStatus === 'RUNNING')) {",
   },
   {

@@ -8,6 +8,8 @@ export interface Plan {
   /** SQLite is the real one, memory many times as fast and held to the same contract. */
   readonly database: 'sqlite' | 'memory';
   readonly heartbeatIntervalMs: number;
+  /** What an announcement missed is repaired by these. */
+  readonly fullPassEveryMs: number;
   /** How long users and faults have their way. */
   readonly turmoilMs: number;
   /** The longest pause between two calls of users. */
@@ -39,7 +41,8 @@ export function planOf(random: Random): Plan {
   return {
     machines,
     database: onSqlite ? 'sqlite' : 'memory',
-    heartbeatIntervalMs: pick(random, [10, 20, 30]) * second,
+    heartbeatIntervalMs: pick(random, [10, 30, 60]) * second,
+    fullPassEveryMs: pick(random, [1, 5, 15]) * minute,
     turmoilMs: 60 * minute,
     callPaceMs: int(random, 30, 180) * second,
     faults: names,

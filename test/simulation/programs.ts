@@ -12,6 +12,7 @@ interface Program {
   /** Known to the registry. */
   readonly missing?: true;
   readonly healthCheck?: true;
+  readonly failsAtOnce?: true;
 }
 
 const programs = {
@@ -26,13 +27,22 @@ const programs = {
   checked: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 500, 8000) }) },
   sick: { steady: false, healthCheck: true, behaviour: () => ({ unhealthyAfterMs: 12_000 }) },
   brief: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 60_000), exitCode: 0 }) },
-  crashes: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 2000), exitCode: 1 }) },
-  greedy: { steady: false, behaviour: () => ({ exitsAfterMs: 3000, exitCode: 137, outOfMemory: true }) },
+  crashes: {
+    steady: false,
+    failsAtOnce: true,
+    behaviour: (random) => ({ exitsAfterMs: int(random, 1, 2000), exitCode: 1 }),
+  },
+  greedy: {
+    steady: false,
+    failsAtOnce: true,
+    behaviour: () => ({ exitsAfterMs: 3000, exitCode: 137, outOfMemory: true }),
+  },
   unstartable: {
     steady: false,
+    failsAtOnce: true,
     behaviour: () => ({ failsToStart: 'exec: "app": executable file not found in $PATH' }),
   },
-  missing: { steady: false, missing: true, behaviour: () => ({}) },
+  missing: { steady: false, missing: true, failsAtOnce: true, behaviour: () => ({}) },
 } as const satisfies Record<string, Program>;
 
 export type ProgramName = keyof typeof programs;
@@ -55,6 +65,11 @@ export function behaviourOfImage(image: string, random: Random, calm: boolean): 
 /** Whether a service of a definition with these images can become steady. */
 export function canBeSteady(images: readonly string[]): boolean {
   return images.every((image) => programOf(image).steady);
+}
+
+/** Every start of it fails, or ends within seconds. */
+export function failsAtOnce(image: string): boolean {
+  return programOf(image).failsAtOnce === true;
 }
 
 /** By tag, or by the digest that a deployment was pinned to. */

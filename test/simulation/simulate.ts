@@ -221,24 +221,25 @@ async function look(world: World): Promise<Problem[]> {
   return problemsAtRest({ rows, hosts, cluster, definitions, now, controlNow: now + control.wall.offsetMs });
 }
 
-function readContext(
+async function readContext(
   world: World,
-): Promise<{ cluster: Cluster | undefined; definitions: Map<string, TaskDefinition> }> {
-  const wanted = new Set(
-    [...world.rows.tasks.values(), ...world.rows.services.values()].map((row) => row.taskDefinitionArn),
-  );
-  for (const { deployments } of world.rows.services.values()) {
-    for (const { taskDefinitionArn } of deployments) wanted.add(taskDefinitionArn);
-  }
-  return world.database.store.read(async (tx) => {
-    const definitions = new Map<string, TaskDefinition>();
+): Promise<{ cluster: Cluster | undefined; definitions: ReadonlyMap<string, TaskDefinition> }> {
+  const { rows, definitions, database } = world;
+  const used = [
+    ...rows.live(),
+    ...rows.services.values(),
+    ...[...rows.services.values()].flatMap((row) => row.deployments),
+  ];
+  const wanted = new Set(used.map(({ taskDefinitionArn }) => taskDefinitionArn).filter((arn) => !definitions.has(arn)));
+  const cluster = await database.store.read(async (tx) => {
     for (const arn of wanted) {
       const [family = '', revision = ''] = arn.slice(arn.lastIndexOf('/') + 1).split(':');
       const definition = await tx.taskDefinitions.get(family, Number(revision));
       if (definition !== undefined) definitions.set(arn, definition);
     }
-    return { cluster: await tx.clusters.get('default'), definitions };
+    return tx.clusters.get('default');
   });
+  return { cluster, definitions };
 }
 
 /** Users delete what can never become steady; tasks that cannot run end by themselves. */

@@ -7,7 +7,7 @@ import { runSeeds } from './run-seeds.ts';
 import { searchSabotages, type SabotageFinding } from './sabotage-search.ts';
 import { simulate } from './simulate.ts';
 
-const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 24 }, (_, index) => index + 1);
 const seedsPerSabotage = 40;
 const threads = 2;
 

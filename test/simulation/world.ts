@@ -7,6 +7,7 @@ import type { ContainerEngine } from '#agent/engine/container-engine.ts';
 import type { Journal } from '#agent/state/journal.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
 import { int, seededRandom, type Random } from '#lib/random.ts';
+import type { TaskDefinition } from '#model/task-definition.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
 import { SimulatedControl, type CallOutcome } from '#test/support/simulated-control.ts';
 import { SimulatedHost, type SimulatedRegistry } from '#test/support/simulated-host.ts';
@@ -66,7 +67,9 @@ export class World {
   hosts: SimulatedHost[] = [];
   steps = 0;
   calls = 0;
-  /** Tasks that a restored database does not know any more. */
+  /** By ARN: what a revision says never changes. */
+  readonly definitions = new Map<string, TaskDefinition>();
+  /** Tasks that were to run, and that a restored database does not know any more. */
   readonly forgotten = new Set<string>();
   /** Once true, containers live as long as they are wanted, and nothing new breaks. */
   calm = false;
@@ -110,6 +113,7 @@ export class World {
       trace: this.trace,
       database,
       hosts: () => this.hosts,
+      forgotten: this.forgotten,
       mayNotHaveSaved: () => fullDisks,
     });
     this.network = createSimulatedNetwork({
@@ -124,7 +128,7 @@ export class World {
       random: branch(random),
       database,
       network: this.network,
-      config,
+      config: { ...config, fullPassEveryMs: plan.fullPassEveryMs },
       heartbeatIntervalMs: plan.heartbeatIntervalMs,
       onError: (fields, message) => this.#daemonError('control', fields, message),
       wrapStore: (store, process) => sabotage?.store?.(store, process, saboteur) ?? store,
@@ -221,9 +225,10 @@ export class World {
   async restore(backup: { rows: Backup; ledger: SavedLedger }): Promise<void> {
     this.control.kill();
     await this.database.restore(backup.rows);
-    const known = [...this.rows.tasks.keys()];
+    const wanted = this.rows.live().filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
     await this.#mirror.reload(this.database.store);
-    for (const arn of known) if (!this.rows.tasks.has(arn)) this.forgotten.add(arn);
+    for (const { taskArn } of wanted) if (!this.rows.tasks.has(taskArn)) this.forgotten.add(taskArn);
+    this.definitions.clear();
     this.ledger.restore(backup.ledger);
   }
 

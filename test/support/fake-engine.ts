@@ -57,6 +57,8 @@ export interface Fault {
 const rememberedEvents = 256;
 const firstDynamicPort = 32_768;
 const killedExitCode = 137;
+/** Made once: a reason of its own for each call would cost more than the call. */
+const callEnded = new Error('the call has ended');
 
 export class FakeEngine implements ContainerEngine, EngineExec {
   readonly #clock: Clock;
@@ -320,7 +322,7 @@ export class FakeEngine implements ContainerEngine, EngineExec {
       const work = this.#work(name, effect, ended.signal);
       return await Promise.race([work, down.promise, calledOff.promise]);
     } finally {
-      ended.abort();
+      ended.abort(callEnded);
       options?.signal?.removeEventListener('abort', onAbort);
     }
   }

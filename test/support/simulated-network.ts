@@ -103,7 +103,12 @@ export function createSimulatedNetwork(options: SimulatedNetworkOptions): Simula
     const weather = weatherOf(host);
     await agent.clock.sleep(delayMs(weather), signal);
     // A listener that stands still accepts nothing; the kernel's queue for it is not worth simulating.
-    if (clock.now() < weather.cutUntil || listener === undefined || !listener.process.alive || listener.process.paused) {
+    if (
+      clock.now() < weather.cutUntil ||
+      listener === undefined ||
+      !listener.process.alive ||
+      listener.process.paused
+    ) {
       throw new Error(clock.now() < weather.cutUntil ? 'no route to host' : 'connection refused');
     }
     const control = listener;

@@ -2,6 +2,7 @@
  * The decision about one service: `(snapshot, now) -> what to do, and when to look again`. Counts outcomes, trips the breaker, plans starts
  * and stops, tells the rollout's state. It looks afresh each time and asks only for what is safe now.
  */
+import { isSameValue } from '#lib/same-value.ts';
 import type { Deployment, Waiting } from '#model/deployment.ts';
 import { isSuppressed } from './service-events.ts';
 import type { ServiceAction } from './actions.ts';
@@ -221,9 +222,7 @@ function changedDeployments(before: readonly Deployment[], after: readonly Deplo
 }
 
 function sameContent(a: Deployment, b: Deployment): boolean {
-  const content = (deployment: Deployment): string =>
-    JSON.stringify(Object.entries({ ...deployment, updatedAt: 0 }).toSorted(([x], [y]) => (x < y ? -1 : 1)));
-  return content(a) === content(b);
+  return isSameValue({ ...a, updatedAt: 0 }, { ...b, updatedAt: 0 });
 }
 
 function prepullActions({ prepulls }: Plan, deploymentId: string): ServiceAction[] {

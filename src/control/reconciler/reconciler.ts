@@ -21,6 +21,8 @@ export interface ReconcilerConfig {
   stoppedTaskRetentionMs: number;
   /** How long a task without health check runs before it may take another's place; ECS's 40 s unless set. */
   healthyAfterMs?: number;
+  /** How often everything is looked at, whether or not it is known to have changed; a minute unless set. */
+  fullPassEveryMs?: number;
 }
 
 export interface ReconcilerOptions extends LaunchDeps {
@@ -145,7 +147,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function scheduleTick(): void {
-    const wait = tickMs * (1 + tickJitter * (2 * random.next() - 1));
+    const wait = (config.fullPassEveryMs ?? tickMs) * (1 + tickJitter * (2 * random.next() - 1));
     tick = clock.after(
       wait,
       () => {

@@ -1,5 +1,5 @@
 /** One look at one service: read the snapshot, decide, carry it out, all in one write transaction. */
-import { isDeepStrictEqual } from 'node:util';
+import { isSameValue } from '#lib/same-value.ts';
 import { arnId, clusterNameInArn } from '#model/arn.ts';
 import type { Waiting } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
@@ -66,5 +66,5 @@ function sameContent(a: Service, b: Service): boolean {
     ...service,
     deployments: service.deployments.map((deployment) => ({ ...deployment, updatedAt: 0 })),
   });
-  return isDeepStrictEqual(content(a), content(b));
+  return a === b || isSameValue(content(a), content(b));
 }

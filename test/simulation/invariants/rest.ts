@@ -14,7 +14,7 @@ import type { TaskDefinition } from '#model/task-definition.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import type { Rows } from '../mirror.ts';
-import { canBeSteady } from '../programs.ts';
+import { canBeSteady, failsAtOnce } from '../programs.ts';
 import type { Invariant } from '../violation.ts';
 import { ceilingOf, floorOf } from './limits.ts';
 
@@ -89,6 +89,11 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
     deployments.length === 1 &&
     primary.rolloutState === 'COMPLETED';
   if (steady) return [];
+  if (shouldHaveFailed(service, view)) {
+    return [
+      { invariant: 'I19', what: `service ${serviceName} still tries what cannot run, and its circuit breaker is on` },
+    ];
+  }
   const counts = `${running.length} of ${service.desiredCount} tasks RUNNING, ${live.length} live, ${deployments.length} deployments`;
   const state = `service ${serviceName} is ${primary.rolloutState}: ${counts}`;
   // Faults make starts fail too, and a breaker that has tripped waits for a user; that is its purpose.
@@ -100,6 +105,18 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   if (live.some(({ protectedUntil = 0 }) => protectedUntil > view.controlNow)) return [];
   if (service.schedulingStrategy === 'DAEMON' && isOnlyStayingForOthers(service, live, view)) return [];
   return [{ invariant: 'I12', what: `${state}, waiting for ${primary.waiting.reason}` }];
+}
+
+/** A breaker ends what fails soon after each start; tasks that run for a while first may go on for ever. */
+function shouldHaveFailed(service: Service, view: RestView): boolean {
+  const { deploymentConfiguration, deployments, desiredCount, schedulingStrategy } = service;
+  const primary = deployments.find(({ status }) => status === 'PRIMARY');
+  if (deploymentConfiguration.deploymentCircuitBreaker?.enable !== true || primary?.rolloutState !== 'IN_PROGRESS') {
+    return false;
+  }
+  if (schedulingStrategy === 'DAEMON' || desiredCount === 0 || hasNoRoom(service, view)) return false;
+  const images = view.definitions.get(primary.taskDefinitionArn)?.body.containerDefinitions ?? [];
+  return images.some(({ image }) => failsAtOnce(image));
 }
 
 /** Asked of the scheduler itself: is there really no place for one more? */
@@ -120,11 +137,11 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
     enableExecuteCommand: false,
   });
   const instances = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
-  const occupying = rows.live().flatMap((task) =>
-    task.containerInstanceArn === undefined
-      ? []
-      : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
-  );
+  const occupying = rows
+    .live()
+    .flatMap((task) =>
+      task.containerInstanceArn === undefined ? [] : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
+    );
   if (service.schedulingStrategy === 'REPLICA') {
     return place(request, instances, occupying, seededRandom(1)).placements.length === 0;
   }
@@ -140,8 +157,7 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
 /** Daemons leave a DRAINING machine last, and draining stops no task that belongs to no service: as in ECS, those end by themselves. */
 function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows }: RestView): boolean {
   const isDraining = (arn: string | undefined) => rows.instances.get(arn ?? '')?.status === 'DRAINING';
-  const hasOthers = (arn: string | undefined) =>
-    rows.liveOn(arn ?? '').some((task) => task.serviceName === undefined);
+  const hasOthers = (arn: string | undefined) => rows.liveOn(arn ?? '').some((task) => task.serviceName === undefined);
   const staying = live.filter(({ containerInstanceArn }) => isDraining(containerInstanceArn));
   return (
     live.length - staying.length === service.desiredCount &&

@@ -10,14 +10,31 @@ import { Violation } from '../violation.ts';
 import { ceilingOf, floorOf } from './limits.ts';
 
 export function checkRollouts(changes: StepChanges, rows: Rows): void {
+  for (const change of changes.services) checkWaysBack(change);
   const before = new Map(changes.services.map((change) => [change.after?.serviceArn, change.before]));
   for (const [arn, tasks] of Map.groupBy(changes.tasks, ({ after }) => serviceOf(after))) {
     const service = arn === undefined ? undefined : rows.services.get(arn);
     if (service === undefined) continue;
+    if (service.deploymentController !== 'ECS') continue;
     const started = tasks.filter((change) => change.before === undefined);
     if (started.length > 0) checkStarts(service, before.get(arn) ?? service, started, rows);
     checkReplacements(service, tasks, rows);
     checkProtection(service, tasks);
+  }
+}
+
+/** I6: a way back that fails is not taken back. */
+function checkWaysBack({ before, after }: Change<Service>): void {
+  const known = new Map((before?.deployments ?? []).map((deployment) => [deployment.id, deployment]));
+  for (const { id, rollbackOf } of after?.deployments ?? []) {
+    if (known.has(id) || rollbackOf === undefined) continue;
+    const failed = known.get(rollbackOf);
+    if (failed?.rollbackOf !== undefined) {
+      throw new Violation(
+        'I6',
+        `${after?.serviceName} took ${rollbackOf} back, which was itself the way back from another`,
+      );
+    }
   }
 }
 

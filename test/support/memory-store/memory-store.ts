@@ -25,8 +25,8 @@ import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
 import { inOrder, Rows, type UndoLog } from './rows.ts';
-import { taskDefinitionRows } from './task-definitions.ts';
-import { taskRows } from './tasks.ts';
+import { taskDefinitionTable } from './task-definitions.ts';
+import { taskTable } from './tasks.ts';
 
 export interface MemoryStoreOptions {
   readonly logger?: Logger;
@@ -35,43 +35,54 @@ export interface MemoryStoreOptions {
   readonly afterCommit?: () => void;
 }
 
-export function createMemoryStore({ logger = silentLogger, beforeCommit, afterCommit }: MemoryStoreOptions = {}): Store {
+export function createMemoryStore({
+  logger = silentLogger,
+  beforeCommit,
+  afterCommit,
+}: MemoryStoreOptions = {}): Store {
   const undo: UndoLog = [];
-  const tables = createTables(undo);
+  const door: Door = { transaction: 'none' };
+  /** Of the transaction that runs: there is one at a time. */
+  let recorder = createChangeRecorder();
+  const tables = guarded(
+    createTables(
+      undo,
+      recordingTo(() => recorder),
+    ),
+    door,
+  );
   const feed: ChangeFeed = createChangeFeed(logger);
   const turns = createSemaphore(1);
   let closed = false;
 
-  async function transact<T>(
-    work: (tx: StoreTransaction) => Promise<T>,
-    { recorder, readOnly }: { recorder: ChangeRecorder; readOnly: boolean },
-  ): Promise<T> {
+  async function transact<T>(work: (tx: StoreTransaction) => Promise<T>, kind: 'reads' | 'writes'): Promise<T> {
     if (closed) throw new Error('the store is destroyed');
-    const door: Door = { state: 'open', readOnly };
+    door.transaction = kind;
     undo.length = 0;
     try {
-      const answer = await work(guarded(tables(recorder), door));
-      if (!readOnly) beforeCommit?.();
+      const answer = await work(tables);
+      if (kind === 'writes') beforeCommit?.();
       return answer;
     } catch (error) {
       for (const takeBack of undo.toReversed()) takeBack();
       throw error;
     } finally {
-      door.state = 'committed or rolled back';
+      door.transaction = 'none';
       undo.length = 0;
     }
   }
 
   async function write<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    const recorder = createChangeRecorder();
-    const result = await transact(work, { recorder, readOnly: false });
+    recorder = createChangeRecorder();
+    const { changes } = recorder;
+    const result = await transact(work, 'writes');
     afterCommit?.();
-    feed.announce(recorder.changes);
+    feed.announce(changes);
     return result;
   }
 
   return {
-    read: (work) => turns.run(() => transact(work, { recorder: createChangeRecorder(), readOnly: true })),
+    read: (work) => turns.run(() => transact(work, 'reads')),
     write: (work) => turns.run(() => write(work)),
     subscribe: feed.subscribe,
     ping: () => (closed ? Promise.reject(new Error('the store is destroyed')) : Promise.resolve()),
@@ -83,9 +94,23 @@ export function createMemoryStore({ logger = silentLogger, beforeCommit, afterCo
   };
 }
 
+/** What kind of transaction runs. */
 interface Door {
-  state: 'open' | 'committed or rolled back';
-  readonly readOnly: boolean;
+  transaction: 'none' | 'reads' | 'writes';
+}
+
+function recordingTo(current: () => ChangeRecorder): ChangeRecorder {
+  return {
+    get changes() {
+      return current().changes;
+    },
+    cluster: (name) => current().cluster(name),
+    taskDefinition: (arn) => current().taskDefinition(arn),
+    containerInstance: (instance) => current().containerInstance(instance),
+    task: (task) => current().task(task),
+    deletedTask: (arn) => current().deletedTask(arn),
+    service: (arn) => current().service(arn),
+  };
 }
 
 const reads: ReadonlySet<string> = new Set([
@@ -104,7 +129,7 @@ const reads: ReadonlySet<string> = new Set([
   'families',
 ]);
 
-/** The tables as long as the transaction is open, and for reading only when it reads. */
+/** The tables as long as a transaction is open, and for reading only when it reads. They are made once: most transactions are short. */
 function guarded(tx: StoreTransaction, door: Door): StoreTransaction {
   const guardedTables: Record<string, object> = {};
   for (const [name, table] of Object.entries(tx) as [string, Readonly<Record<string, unknown>>][]) {
@@ -113,8 +138,10 @@ function guarded(tx: StoreTransaction, door: Door): StoreTransaction {
       if (typeof run !== 'function') continue;
       const writes = !reads.has(method);
       methods[method] = (...args: unknown[]): unknown => {
-        if (door.state !== 'open') return Promise.reject(new Error(`the transaction is ${door.state}`));
-        if (writes && door.readOnly) return Promise.reject(new Error('a read-only transaction cannot write'));
+        if (door.transaction === 'none')
+          return Promise.reject(new Error('the transaction is committed or rolled back'));
+        if (writes && door.transaction === 'reads')
+          return Promise.reject(new Error('a read-only transaction cannot write'));
         try {
           return Reflect.apply(run, table, args);
         } catch (error) {
@@ -127,21 +154,18 @@ function guarded(tx: StoreTransaction, door: Door): StoreTransaction {
   return guardedTables as unknown as StoreTransaction;
 }
 
-/** Their rows outlive the transactions over them. */
-function createTables(undo: UndoLog): (recorder: ChangeRecorder) => StoreTransaction {
+function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction {
   const clusters = new Rows<Cluster>(undo);
   const instances = new Rows<ContainerInstance>(undo);
   const services = new Rows<Service>(undo);
   const idempotency = new Rows<IdempotencyRecord>(undo);
   const settings = new Rows<AccountSetting>(undo);
   const keys = new Rows<AccessKey>(undo);
-  const definitions = taskDefinitionRows(undo);
-  const tasks = taskRows(undo, () => services.values());
-  return (recorder) => ({
+  return {
     clusters: clusterTable(clusters, recorder),
-    taskDefinitions: definitions.table(recorder),
+    taskDefinitions: taskDefinitionTable(undo, recorder),
     containerInstances: containerInstanceTable(instances, recorder),
-    tasks: tasks.table(recorder),
+    tasks: taskTable(undo, recorder, () => services.values()),
     services: serviceTable(services, recorder),
     idempotency: {
       get: (scope, token) => Promise.resolve(idempotency.get(pair(scope, token))),
@@ -162,7 +186,7 @@ function createTables(undo: UndoLog): (recorder: ChangeRecorder) => StoreTransac
       put: (key) => Promise.resolve(keys.put(key.accessKeyId, key)),
       list: () => Promise.resolve(inOrder(keys.values(), ({ accessKeyId }) => accessKeyId)),
     },
-  });
+  };
 }
 
 function clusterTable(rows: Rows<Cluster>, recorder: ChangeRecorder): ClusterTable {

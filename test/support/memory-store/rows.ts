@@ -15,7 +15,9 @@ export function settled<T>(value: T): T;
 export function settled(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value;
   if (settledObjects.has(value)) return value;
-  const copy: unknown = Array.isArray(value) ? value.map((item: unknown) => settled(item) ?? null) : settledFields(value);
+  const copy: unknown = Array.isArray(value)
+    ? value.map((item: unknown) => settled(item) ?? null)
+    : settledFields(value);
   Object.freeze(copy);
   settledObjects.add(Object(copy));
   return copy;

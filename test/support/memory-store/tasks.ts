@@ -6,13 +6,8 @@ import { hasStopped, type Task } from '#model/task.ts';
 import type { Service } from '#model/service.ts';
 import { compareKeys, inOrder, KeyIndex, Rows, type UndoLog } from './rows.ts';
 
-export interface TaskRows {
-  /** Over one transaction. */
-  table(recorder: ChangeRecorder): TaskTable;
-}
-
 /** `services`: those of the same database. */
-export function taskRows(undo: UndoLog, services: () => Iterable<Service>): TaskRows {
+export function taskTable(undo: UndoLog, recorder: ChangeRecorder, services: () => Iterable<Service>): TaskTable {
   const live = new Set<string>();
   const byService = new KeyIndex();
   const byInstance = new KeyIndex();
@@ -47,59 +42,57 @@ export function taskRows(undo: UndoLog, services: () => Iterable<Service>): Task
   }
 
   return {
-    table: (recorder) => ({
-      get: (taskArn) => Promise.resolve(rows.get(taskArn)),
-      getMany: (taskArns) => Promise.resolve(taskArns.flatMap((arn) => rows.get(arn) ?? [])),
-      put(task) {
+    get: (taskArn) => Promise.resolve(rows.get(taskArn)),
+    getMany: (taskArns) => Promise.resolve(taskArns.flatMap((arn) => rows.get(arn) ?? [])),
+    put(task) {
+      rows.put(task.taskArn, task);
+      recorder.task(task);
+      return Promise.resolve();
+    },
+    putMany(tasks) {
+      const lastOfEach = new Map(tasks.map((task) => [task.taskArn, task]));
+      for (const task of lastOfEach.values()) {
         rows.put(task.taskArn, task);
         recorder.task(task);
-        return Promise.resolve();
-      },
-      putMany(tasks) {
-        const lastOfEach = new Map(tasks.map((task) => [task.taskArn, task]));
-        for (const task of lastOfEach.values()) {
-          rows.put(task.taskArn, task);
-          recorder.task(task);
-        }
-        return Promise.resolve();
-      },
-      delete(taskArns) {
-        for (const arn of taskArns) if (rows.delete(arn) !== undefined) recorder.deletedTask(arn);
-        return Promise.resolve();
-      },
-      list(filter, page) {
-        const { after } = page;
-        const found = find(filter).filter(({ taskArn }) => after === undefined || taskArn > after);
-        return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, ({ taskArn }) => taskArn, same));
-      },
-      all: (filter) => Promise.resolve(find(filter)),
-      occupying(clusterName) {
-        const found = find({ clusterName, live: true }).flatMap((task) => occupyingTask(task) ?? []);
-        return Promise.resolve(found);
-      },
-      assignedTo(containerInstanceArn, afterNumber) {
-        const wanted = find({ containerInstanceArn }).filter(
-          (task) => !hasStopped(task) || (afterNumber !== undefined && task.assignmentNumber > afterNumber),
-        );
-        return Promise.resolve(wanted);
-      },
-      counts(filter) {
-        const statuses = find({ ...filter, live: true }).map(({ lastStatus }) => lastStatus);
-        const running = statuses.filter((status) => status === 'RUNNING').length;
-        const pending = statuses.filter((status) => /^(PROVISIONING|PENDING|ACTIVATING)$/.test(status)).length;
-        return Promise.resolve({ running, pending });
-      },
-      stoppedBefore(time, limit) {
-        const old = [...rows.values()].filter((task) => hasStopped(task) && (task.stoppedAt ?? Infinity) < time);
-        const byAge = inOrder(old, ({ taskArn }) => taskArn).toSorted((a, b) => (a.stoppedAt ?? 0) - (b.stoppedAt ?? 0));
-        return Promise.resolve(byAge.slice(0, limit).map(({ taskArn }) => taskArn));
-      },
-      definitionInUse(arn) {
-        for (const taskArn of live) if (rows.get(taskArn)?.taskDefinitionArn === arn) return Promise.resolve(true);
-        for (const service of services()) if (usesDefinition(service, arn)) return Promise.resolve(true);
-        return Promise.resolve(false);
-      },
-    }),
+      }
+      return Promise.resolve();
+    },
+    delete(taskArns) {
+      for (const arn of taskArns) if (rows.delete(arn) !== undefined) recorder.deletedTask(arn);
+      return Promise.resolve();
+    },
+    list(filter, page) {
+      const { after } = page;
+      const found = find(filter).filter(({ taskArn }) => after === undefined || taskArn > after);
+      return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, ({ taskArn }) => taskArn, same));
+    },
+    all: (filter) => Promise.resolve(find(filter)),
+    occupying(clusterName) {
+      const found = find({ clusterName, live: true }).flatMap((task) => occupyingTask(task) ?? []);
+      return Promise.resolve(found);
+    },
+    assignedTo(containerInstanceArn, afterNumber) {
+      const wanted = find({ containerInstanceArn }).filter(
+        (task) => !hasStopped(task) || (afterNumber !== undefined && task.assignmentNumber > afterNumber),
+      );
+      return Promise.resolve(wanted);
+    },
+    counts(filter) {
+      const statuses = find({ ...filter, live: true }).map(({ lastStatus }) => lastStatus);
+      const running = statuses.filter((status) => status === 'RUNNING').length;
+      const pending = statuses.filter((status) => /^(PROVISIONING|PENDING|ACTIVATING)$/.test(status)).length;
+      return Promise.resolve({ running, pending });
+    },
+    stoppedBefore(time, limit) {
+      const old = [...rows.values()].filter((task) => hasStopped(task) && (task.stoppedAt ?? Infinity) < time);
+      const byAge = inOrder(old, ({ taskArn }) => taskArn).toSorted((a, b) => (a.stoppedAt ?? 0) - (b.stoppedAt ?? 0));
+      return Promise.resolve(byAge.slice(0, limit).map(({ taskArn }) => taskArn));
+    },
+    definitionInUse(arn) {
+      for (const taskArn of live) if (rows.get(taskArn)?.taskDefinitionArn === arn) return Promise.resolve(true);
+      for (const service of services()) if (usesDefinition(service, arn)) return Promise.resolve(true);
+      return Promise.resolve(false);
+    },
   };
 }
 
@@ -111,17 +104,18 @@ function usesDefinition({ status, taskDefinitionArn, deployments }: Service, arn
   );
 }
 
-const conditions: { readonly [K in keyof Required<TaskFilter>]: (task: Task, value: Required<TaskFilter>[K]) => boolean } =
-  {
-    clusterName: (task, value) => task.clusterName === value,
-    containerInstanceArn: (task, value) => task.containerInstanceArn === value,
-    family: (task, value) => task.family === value,
-    serviceName: (task, value) => task.serviceName === value,
-    startedBy: (task, value) => task.startedBy === value,
-    launchType: (task, value) => task.launchType === value,
-    desiredStatus: (task, value) => task.desiredStatus === value,
-    live: (task, value) => !value || !hasStopped(task),
-  };
+const conditions: {
+  readonly [K in keyof Required<TaskFilter>]: (task: Task, value: Required<TaskFilter>[K]) => boolean;
+} = {
+  clusterName: (task, value) => task.clusterName === value,
+  containerInstanceArn: (task, value) => task.containerInstanceArn === value,
+  family: (task, value) => task.family === value,
+  serviceName: (task, value) => task.serviceName === value,
+  startedBy: (task, value) => task.startedBy === value,
+  launchType: (task, value) => task.launchType === value,
+  desiredStatus: (task, value) => task.desiredStatus === value,
+  live: (task, value) => !value || !hasStopped(task),
+};
 
 function matches(task: Task, filter: TaskFilter): boolean {
   const hold = <K extends keyof TaskFilter>(name: K): boolean => {
