@@ -6,11 +6,11 @@ import type { EngineCall } from '#test/support/fake-engine.ts';
 import type { SimulatedControl } from '#test/support/simulated-control.ts';
 import type { RegistryTrouble, SimulatedHost, SimulatedRegistry } from '#test/support/simulated-host.ts';
 import type { SimulatedNetwork } from '#test/support/simulated-network.ts';
-import type { SimulatedDatabase } from '#test/support/simulated-store.ts';
+import type { Backup, SimulatedDatabase } from '#test/support/simulated-store.ts';
 import type { Clock } from '#lib/clock.ts';
 import { int, pick, shuffle, type Random } from '#lib/random.ts';
+import type { SavedLedger } from './ledger.ts';
 import { weighted } from './workload.ts';
-import type { World } from './world.ts';
 
 export interface FaultTargets {
   readonly clock: Clock;
@@ -26,8 +26,14 @@ export interface FaultTargets {
   loseJournal(host: SimulatedHost): void;
   /** Everything has been mended: nothing new may break. */
   isOver(): boolean;
-  backUp: World['backUp'];
-  restore: World['restore'];
+  backUp(): Promise<WorldBackup>;
+  restore(backup: WorldBackup): Promise<void>;
+}
+
+/** The database at one moment, and what had been promised by then. */
+export interface WorldBackup {
+  readonly rows: Backup;
+  readonly ledger: SavedLedger;
 }
 
 type Fault = (targets: FaultTargets) => void;

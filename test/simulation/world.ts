@@ -13,9 +13,10 @@ import { SimulatedControl, type CallOutcome } from '#test/support/simulated-cont
 import { SimulatedHost, type SimulatedRegistry } from '#test/support/simulated-host.ts';
 import { createSimulatedNetwork, type Delivery, type SimulatedNetwork } from '#test/support/simulated-network.ts';
 import type { SimulatedProcess } from '#test/support/simulated-process.ts';
-import { createSimulatedDatabase, type Backup, type SimulatedDatabase } from '#test/support/simulated-store.ts';
+import { createSimulatedDatabase, type SimulatedDatabase } from '#test/support/simulated-store.ts';
 import { Checks } from './checks.ts';
-import { createLedger, type Ledger, type SavedLedger } from './ledger.ts';
+import type { WorldBackup } from './faults.ts';
+import { createLedger, type Ledger } from './ledger.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { planOf, type Plan } from './plan.ts';
 import { behaviourOfImage, offeredImages } from './programs.ts';
@@ -217,12 +218,12 @@ export class World {
     return outcome;
   }
 
-  async backUp(): Promise<{ rows: Backup; ledger: SavedLedger }> {
+  async backUp(): Promise<WorldBackup> {
     return { rows: await this.database.backUp(), ledger: this.ledger.save() };
   }
 
   /** Control dies, and its database is put back to an earlier state: what was promised since is forgotten, and the agents know more than control. */
-  async restore(backup: { rows: Backup; ledger: SavedLedger }): Promise<void> {
+  async restore(backup: WorldBackup): Promise<void> {
     this.control.kill();
     await this.database.restore(backup.rows);
     const wanted = this.rows.live().filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
