@@ -2,7 +2,7 @@
  * The decision about one service: `(snapshot, now) -> what to do, and when to look again`. Counts outcomes, trips the breaker, plans starts
  * and stops, tells the rollout's state. It looks afresh each time and asks only for what is safe now.
  */
-import { isSameValue } from '#lib/same-value.ts';
+import { isSameValue } from '#model/same-value.ts';
 import type { Deployment, Waiting } from '#model/deployment.ts';
 import { isSuppressed } from './service-events.ts';
 import type { ServiceAction } from './actions.ts';

@@ -1,5 +1,5 @@
 /** One look at one service: read the snapshot, decide, carry it out, all in one write transaction. */
-import { isSameValue } from '#lib/same-value.ts';
+import { isSameValue } from '#model/same-value.ts';
 import { arnId, clusterNameInArn } from '#model/arn.ts';
 import type { Waiting } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSameValue } from '#lib/same-value.ts';
+import { isSameValue } from '#model/same-value.ts';
 
 describe('values are the same', () => {
   it.each([
