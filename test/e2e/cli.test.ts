@@ -1,7 +1,7 @@
 /** The command line as people run it: the built program as a child process, on a development cluster of its own. */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ContainerDefinition } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,7 +128,37 @@ describe('with a cluster', () => {
     const code = await new Promise((done) => child.once('close', done));
     expect(code).toBe(130);
     expect(told).toContain('berth service show never');
+  });
+
+  it('says why a service finds no place: what is missing, and on which instance the least', async () => {
+    const Why = z.looseObject({
+      summary: z.string(),
+      placement: z.array(
+        z.looseObject({
+          instances: z.number(),
+          fitting: z.number(),
+          refusals: z.array(z.object({ reason: z.string(), count: z.number() })),
+          nearest: z.array(z.object({ hostname: z.string(), missing: z.array(z.looseObject({ text: z.string() })) })),
+        }),
+      ),
+    });
+    const { placement: [placement] = [] } = await json(Why, 'why', 'never');
+    expect(placement).toMatchObject({ instances: 1, fitting: 0, refusals: [{ reason: 'RESOURCE:MEMORY', count: 1 }] });
+    expect(placement?.nearest).toMatchObject([
+      {
+        hostname: hostname(),
+        missing: [
+          { text: expect.stringMatching(/^needs 1000000000 MiB of memory, and the instance has \d+ in all$/u) },
+        ],
+      },
+    ]);
+    const { code, out } = await berth('why', 'never');
+    expect([code, out]).toEqual([0, expect.stringContaining(`the nearest, ${hostname()}`)]);
     expect(await berth('service', 'delete', 'never', '--force', '--wait')).toMatchObject({ code: 0 });
+    expect(await berth('why', 'no-such-thing')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no-such-thing'),
+    });
   });
 
   it('prints all of an answer that is longer than a pipe holds', async () => {
