@@ -35,7 +35,7 @@ export interface AgentOptions {
   /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
   fileSystems?: ReadonlyMap<string, string>;
   /** Absent where tasks are not limited as a whole. */
-  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
+  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove' | 'memoryKills'>;
   /** Absent where no task gets a network of its own. */
   taskNetwork?: Pick<TaskNetworkDriver, 'join'>;
   /** Absent where the engine's processes are not this machine's. */

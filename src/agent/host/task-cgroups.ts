@@ -4,7 +4,7 @@
  * systemd driver a group must be a slice, and systemd is asked. Making and removing may be repeated.
  */
 import { execFile } from 'node:child_process';
-import { access, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '#lib/errors.ts';
@@ -19,6 +19,8 @@ export interface TaskCgroups {
   prepare(taskId: string, limits: TaskLimits): Promise<string>;
   /** Of a group whose containers have ended. Rejects with a TaskCgroupError as long as something is in it. */
   remove(taskId: string): Promise<void>;
+  /** How many processes in the group the kernel has killed for want of memory; undefined where there is no group, or version 1, which does not say. */
+  memoryKills(taskId: string): Promise<number | undefined>;
 }
 
 export class TaskCgroupError extends Error {
@@ -84,6 +86,14 @@ export function createTaskCgroups(options: TaskCgroupsOptions): TaskCgroups {
       if (typeof found === 'string') return;
       await named('could not be removed', () => found.remove(taskId));
     },
+    // Whoever owns the group: it is asked at every look at a container, which is too often to ask the engine as well.
+    async memoryKills(taskId) {
+      for (const group of [join(parent, taskId), join(`${parent}.slice`, sliceOf(taskId))]) {
+        const events = await readIfThere(join(root, group, 'memory.events'));
+        if (events !== undefined) return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0);
+      }
+      return undefined;
+    },
   };
 }
 
@@ -147,7 +157,6 @@ function filesOfVersion2(root: string): Owner {
 
 /** Slices live until the next boot at most, as their tasks do; `ecs-x.slice` is below `ecs.slice` by its name. */
 function slices(systemctl: (words: readonly string[]) => Promise<void>): Owner {
-  const sliceOf = (taskId: string): string => `${parent}-${taskId}.slice`;
   return {
     probe: () => systemctl(['set-property', '--runtime', `${parent}.slice`, 'CPUAccounting=yes']),
     async prepare(taskId, { cpuUnits, memoryMiB }) {
@@ -166,8 +175,23 @@ function slices(systemctl: (words: readonly string[]) => Promise<void>): Owner {
   };
 }
 
+function sliceOf(taskId: string): string {
+  return `${parent}-${taskId}.slice`;
+}
+
 function quotaOf(cpuUnits: number): number {
   return Math.max(leastQuotaMicroseconds, Math.round((cpuUnits * periodMicroseconds) / unitsPerCore));
+}
+
+/** A group that goes away while it is read has no such device. */
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENODEV') return undefined;
+    throw error;
+  }
 }
 
 /** Already gone is removed; a hierarchy without such groups has none. */

@@ -38,7 +38,7 @@ export interface RunnerDependencies {
   /** `host:/path` of the NFS server for each file system of EFS that this machine has. */
   fileSystems?: ReadonlyMap<string, string>;
   /** Absent where tasks are not limited as a whole. */
-  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove'>;
+  taskCgroups?: Pick<TaskCgroups, 'prepare' | 'remove' | 'memoryKills'>;
   journal: Pick<Journal, 'saveTask' | 'lastSnapshot' | 'isAcknowledged' | 'forgetTask'>;
   resources: HostResources;
   portRanges: PortRanges;

@@ -9,6 +9,7 @@ import { createBackground } from '#lib/background.ts';
 import { watchClockSteps } from '#lib/clock-steps.ts';
 import type { Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
+import { arnId } from '#model/arn.ts';
 import { taskResources } from '#model/task-definition.ts';
 import type { HealthStatus } from '#model/task.ts';
 import type { EngineEvent } from '../engine/container-engine.ts';
@@ -31,11 +32,13 @@ import {
   type Situation,
   type TaskAction,
 } from '../tasks/next-actions.ts';
+import { taskLimits } from '../tasks/task-limits.ts';
 import { taskSnapshot } from '../tasks/task-state.ts';
 import { createContainerLooks } from './container-looks.ts';
 import { createExecutors, type Outcome } from './executors.ts';
 import type { ResourceClaim } from './host-resources.ts';
 import { hasFailed, readLastOutput } from './last-output.ts';
+import { createMemoryKills } from './memory-kills.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
 import { bookkeepingKey, createWaitingReasons, reportKey, withPullNews } from './task-report.ts';
 
@@ -103,6 +106,9 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   if (task.stop !== undefined && journal.lastSnapshot(taskArn) === undefined) savedReport = '';
   let savedBookkeeping = bookkeepingKey(task);
 
+  const memoryKills = createMemoryKills(async () =>
+    taskLimits(task)?.memoryMiB === undefined ? undefined : options.taskCgroups?.memoryKills(arnId(taskArn)),
+  );
   const looks = createContainerLooks(askEngine);
   const executors = createExecutors(options, {
     task: () => task,
@@ -295,6 +301,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     let observation;
     try {
       observation = await engine.inspect(known.engineName, { signal: ending.signal });
+      if (observation !== undefined) observation = await memoryKills.attribute(observation);
       // Before the look counts, so that nothing is decided between the two.
       if (observation !== undefined && hasFailed(task, container, observation)) {
         const lastOutput = await readLastOutput(observation.id, { engine, clock, signal: ending.signal });

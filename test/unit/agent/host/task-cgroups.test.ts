@@ -84,6 +84,23 @@ describe('with the systemd driver', () => {
   });
 });
 
+describe('kills for want of memory', () => {
+  const events = 'low 0\nhigh 0\nmax 41\noom 2\noom_kill 2\noom_group_kill 0\n';
+
+  it.each([
+    ['cgroupfs', 'ecs/task1'],
+    ['systemd', 'ecs.slice/ecs-task1.slice'],
+  ] as const)('are counted by the kernel in the group that %s has made', async (driver, group) => {
+    await mkdir(join(root, group), { recursive: true });
+    await writeFile(join(root, group, 'memory.events'), events);
+    expect(await cgroups(driver, '2').memoryKills('task1')).toBe(2);
+  });
+
+  it('are not known of a task without a group', async () => {
+    expect(await cgroups('cgroupfs', '2').memoryKills('task1')).toBeUndefined();
+  });
+});
+
 describe('a machine that cannot', () => {
   it.each([
     ['has no such hierarchy', 'cgroupfs', {}, /ENOENT/],
