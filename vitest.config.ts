@@ -27,7 +27,8 @@ export default defineConfig({
       {
         test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: minute, hookTimeout: minute },
       },
-      { test: { name: 'simulation', include: ['test/simulation/**/*.test.ts'], testTimeout: 5 * minute } },
+      // It only calculates, and in `npm test` gives way to everything else.
+      { test: { name: 'simulation', include: ['test/simulation/**/*.test.ts'], testTimeout: 15 * minute } },
       {
         test: {
           name: 'conformance',
