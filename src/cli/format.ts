@@ -19,6 +19,8 @@ export function portsOf(task: Task): string | undefined {
 
 /** Why the task is where it is: its own reason, else the first container that has one, with its exit code. */
 export function reasonOf(task: Task): string | undefined {
+  const lostAt = task.attributes?.find(({ name }) => name === 'berth.lost-at')?.value;
+  if (lostAt !== undefined) return `lost since ${lostAt}: its container instance fell silent`;
   const container = (task.containers ?? []).find((candidate) => candidate.reason !== undefined);
   const detail = container === undefined ? exitsOf(task) : `${container.name}: ${container.reason}`;
   if (task.stoppedReason === undefined) return detail;

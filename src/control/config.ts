@@ -18,7 +18,7 @@ export interface ControlConfig {
   adminKey?: { accessKeyId: string; secretAccessKey: string };
   /** Absent: made at the first start and kept in `home`. */
   agentToken?: string;
-  /** How long an instance may be silent before its tasks are given up. 0: for ever. */
+  /** How long an instance may be silent before tasks of services that say nothing else are replaced. 0: for ever. */
   lostAfterMs: number;
   stoppedTaskRetentionMs: number;
   heartbeatIntervalMs: number;
@@ -84,7 +84,7 @@ const environment = z.object({
     .exactOptional(),
   BERTH_ADMIN_SECRET_ACCESS_KEY: secret,
   BERTH_AGENT_TOKEN: secret,
-  BERTH_LOST_AFTER: seconds(300),
+  BERTH_LOST_AFTER: seconds(60),
   BERTH_STOPPED_TASK_RETENTION: seconds(259_200, 3600),
   BERTH_HEARTBEAT_INTERVAL: seconds(10, 0.1),
   BERTH_HEALTHY_AFTER: seconds(40),

@@ -142,6 +142,11 @@ export interface Task {
   enableExecuteCommand: boolean;
   /** Until then neither a scale-in nor a deployment stops it; see task-protection.ts. Not taken away when that time has passed. */
   protectedUntil?: number;
+  /**
+   * When its service gave it up, its instance having been silent for too long (docs/dead-hosts.md). `lastStatus` stays what was last known. Until its
+   * agent is back and the pair it makes with its replacement is settled it counts for nothing in its service.
+   */
+  lostAt?: number;
   tags: readonly Tag[];
   stopCode?: StopCode;
   stoppedReason?: string;

@@ -149,7 +149,7 @@ function cutShort(targets: FaultTargets): void {
   cutFor(targets, int(targets.random, second, 2 * minute));
 }
 
-/** Often longer than it takes to be declared lost. */
+/** Longer than most services wait for a silent machine. */
 function cutLong(targets: FaultTargets): void {
   cutFor(targets, int(targets.random, 4 * minute, 10 * minute));
 }

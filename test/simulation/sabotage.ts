@@ -74,6 +74,18 @@ export const sabotages: readonly SabotageCase[] = [
       })),
   },
   {
+    name: 'a service does not see that its lost tasks are back',
+    breaks: ['I17'],
+    store: (store) =>
+      withTasks(store, (tasks) => ({
+        ...tasks,
+        async all(filter) {
+          const found = await tasks.all(filter);
+          return filter.serviceName === undefined ? found : found.filter(({ lostAt }) => lostAt === undefined);
+        },
+      })),
+  },
+  {
     name: 'the agent counts a repeated message once more',
     breaks: ['I11'],
     journal: (journal) => ({

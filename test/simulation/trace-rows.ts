@@ -49,7 +49,8 @@ function taskText(task: Task | undefined): string {
   const wish = desiredStatus === 'STOPPED' && lastStatus !== 'STOPPED' ? ', to stop' : '';
   const health = healthStatus === 'UNKNOWN' ? '' : ` ${healthStatus}`;
   const end = stopCode === undefined ? '' : ` ${stopCode} "${stoppedReason ?? ''}"`;
-  return `${lastStatus}${wish}${health} on ${where}${end}`;
+  const lost = task.lostAt === undefined || lastStatus === 'STOPPED' ? '' : ', lost';
+  return `${lastStatus}${wish}${lost}${health} on ${where}${end}`;
 }
 
 function serviceText(service: Service | undefined): string {

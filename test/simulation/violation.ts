@@ -14,6 +14,7 @@ export const invariantNames = {
   I12: 'without input everything converges, and writes stop',
   I13: 'no container without its task, no task without its containers, none twice',
   I16: 'the scheduler stops no protected task',
+  I17: 'of a lost task and its replacement one is left when both could be heard for long enough',
   I22: 'a machine keeps its registration until somebody takes it away',
   I18: 'what a restored database has forgotten runs on',
   I19: 'a circuit breaker that is on ends a deployment that cannot run',

@@ -93,9 +93,20 @@ async function createService(options: WorkloadOptions): Promise<void> {
     taskDefinition,
     ...(daemon ? { schedulingStrategy: 'DAEMON' } : { desiredCount }),
     ...(daemon ? {} : { deploymentConfiguration: deploymentConfiguration(random) }),
+    ...silencePolicy(random),
     ...(!daemon && int(random, 1, 3) === 1 ? { placementStrategy: [{ type: 'spread', field: 'instanceId' }] } : {}),
   };
   ledger.created(serviceName, body, await call('CreateService', body));
+}
+
+function silencePolicy(random: Random): { tags?: { key: string; value: string }[] } {
+  if (int(random, 1, 2) === 1) return {};
+  return {
+    tags: [
+      { key: 'berth:lost-after', value: pick(random, ['5s', '20s', '2m', 'never']) },
+      { key: 'berth:on-return', value: pick(random, ['newest', 'original']) },
+    ],
+  };
 }
 
 async function updateService(options: WorkloadOptions): Promise<void> {

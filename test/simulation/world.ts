@@ -40,7 +40,7 @@ export interface WorldOptions {
 }
 
 const second = 1000;
-const config = { lostAfterMs: 300 * second, stoppedTaskRetentionMs: 24 * 3600 * second };
+const config = { lostAfterMs: 60 * second, stoppedTaskRetentionMs: 24 * 3600 * second };
 const cleanupWaitMs = 180 * second;
 
 /** Timers that run at one moment, for each machine; more of them are a loop. */

@@ -22,6 +22,7 @@ import { checkExternalService, externalService, updatedExternalService } from '.
 import { chosenLaunchType, definitionToRun } from './launch-checks.ts';
 import { activeCluster, activeService, findDefinition, findService, readableClusterName } from './lookups.ts';
 import { paged } from './paging.ts';
+import { checkPolicyTags } from './tags.ts';
 import { checkServiceSettings, initialDeploymentConfiguration, withSettings } from './service-settings.ts';
 
 const listPageSize = 10;
@@ -33,6 +34,7 @@ export const serviceHandlers: Handlers<
     const { store, realm, clock } = context;
     const { clientToken, schedulingStrategy = 'REPLICA' } = input;
     checkServiceSettings(input, schedulingStrategy);
+    checkPolicyTags('service', input.tags ?? []);
     const external = input.deploymentController?.type === 'EXTERNAL';
     if (external) checkExternalService(input);
     if (schedulingStrategy === 'REPLICA' && input.desiredCount === undefined && !external) {
@@ -261,11 +263,11 @@ async function answer(tx: StoreTransaction, { realm }: HandlerContext, service: 
 /** By deployment; what belongs to none that is left is counted under a name of its own, so that the totals are right. */
 async function taskCounts(tx: StoreTransaction, service: Service): Promise<Map<string, TaskCounts>> {
   const { clusterName, serviceName } = service;
-  const total = await tx.tasks.counts({ clusterName, serviceName });
+  const total = await tx.tasks.counts({ clusterName, serviceName, present: true });
   const counts = new Map<string, TaskCounts>();
   let { running, pending } = total;
   for (const { id } of service.deployments) {
-    const ofDeployment = await tx.tasks.counts({ clusterName, serviceName, startedBy: id });
+    const ofDeployment = await tx.tasks.counts({ clusterName, serviceName, startedBy: id, present: true });
     counts.set(id, ofDeployment);
     running -= ofDeployment.running;
     pending -= ofDeployment.pending;

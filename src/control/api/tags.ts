@@ -1,5 +1,6 @@
 /** TagResource, UntagResource, ListTagsForResource, for every kind of resource through its ARN. */
 import { arnId, clusterNameInArn, parseArn, taskSetArn, type Realm } from '#model/arn.ts';
+import { problemOfTags, type PolicyHolder } from '#model/policy-tags.ts';
 import type { Tag } from '#model/tag.ts';
 import { taskSetsOf, withTaskSet } from '#model/task-set.ts';
 import { clusterNotFound, invalidParameter, resourceNotFound } from '#protocol/ecs/errors.ts';
@@ -10,6 +11,8 @@ import { findCluster, findDefinition } from './lookups.ts';
 
 interface Taggable {
   tags: readonly Tag[];
+  /** Whose policies tags may set. */
+  policies?: PolicyHolder;
   replace(tags: readonly Tag[]): Promise<void>;
 }
 
@@ -17,6 +20,7 @@ export const tagHandlers: Handlers<'TagResource' | 'UntagResource' | 'ListTagsFo
   async TagResource({ store, realm }, { resourceArn, tags }) {
     await store.write(async (tx) => {
       const resource = await findTaggable(tx, realm, resourceArn);
+      if (resource.policies !== undefined) checkPolicyTags(resource.policies, tags);
       await resource.replace(mergedTags(resource.tags, tags));
     });
     return {};
@@ -37,6 +41,12 @@ export const tagHandlers: Handlers<'TagResource' | 'UntagResource' | 'ListTagsFo
   },
 };
 
+/** Throws InvalidParameterException when a tag sets a policy of Berth's own to something it cannot be. */
+export function checkPolicyTags(holder: PolicyHolder, tags: readonly Tag[]): void {
+  const problem = problemOfTags(holder, tags);
+  if (problem !== undefined) throw invalidParameter(problem);
+}
+
 /** Later values win; keys keep their first place. Throws InvalidParameterException beyond ECS's number of tags. */
 function mergedTags(before: readonly Tag[], added: readonly Tag[]): Tag[] {
   const byKey = new Map([...before, ...added].map((tag) => [tag.key, tag]));
@@ -56,7 +66,7 @@ const finders: Readonly<Record<string, Finder>> = {
   service: async (tx, _realm, arn) => {
     const service = await tx.services.get(clusterNameInArn(arn) ?? '', arnId(arn));
     if (service === undefined || service.status === 'INACTIVE') return undefined;
-    return { tags: service.tags, replace: (tags) => tx.services.put({ ...service, tags }) };
+    return { tags: service.tags, policies: 'service', replace: (tags) => tx.services.put({ ...service, tags }) };
   },
   'task-set': async (tx, realm, arn) => {
     const [, clusterName = '', serviceName = ''] = parseArn(arn)?.resource.split('/') ?? [];
@@ -84,6 +94,7 @@ const finders: Readonly<Record<string, Finder>> = {
     if (instance === undefined || instance.status === 'INACTIVE') return undefined;
     return {
       tags: instance.tags,
+      policies: 'container-instance',
       replace: (tags) => tx.containerInstances.put({ ...instance, tags, version: instance.version + 1 }),
     };
   },

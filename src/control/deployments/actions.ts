@@ -10,6 +10,10 @@ export interface ServiceActionMap {
   /** Starts a deployment like `target`, which completed once, in place of the failed one. */
   rollBack: { failedDeploymentId: string; target: Deployment };
   stopTasks: { taskArns: readonly string[]; stopCode: StopCode; reason: string };
+  /** Their instances were silent for too long: they count for nothing in the service until their agents are back. */
+  loseTasks: { taskArns: readonly string[] };
+  /** Lost ones whose agents are back count again. */
+  resumeTasks: { taskArns: readonly string[] };
   /** `containerInstanceArns` names the place of each (daemons); otherwise placement chooses. */
   startTasks: { deploymentId: string; count: number; containerInstanceArns?: readonly string[] };
   /** Asks instances to pull the images of a deployment before its tasks come. */

@@ -3,7 +3,7 @@ import type { Deployment } from '#model/deployment.ts';
 import type { Task } from '#model/task.ts';
 import { isHeld } from './launch-throttle.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
-import { graceEndsAt, isAlive, isHealthy, isLive, isRunning, isUnhealthy, isUp } from './task-health.ts';
+import { graceEndsAt, isAlive, isHealthy, isLive, isLost, isRunning, isUnhealthy, isUp } from './task-health.ts';
 
 /** What the plans of replicas and of daemons share: the snapshot with its deployments settled. */
 export interface PlanInput {
@@ -55,11 +55,14 @@ export interface Census {
   outgoing: Task[];
   /** Asked to stop or ending, not known to have ended. */
   leaving: Task[];
+  /** Lost, and their agents are back: which of each pair stays is yet to be settled (absences.ts). */
+  returned: Task[];
 }
 
 export function takeCensus({ snapshot, primary, now }: PlanInput): Census {
-  const census: Census = { own: [], outgoing: [], leaving: [] };
+  const census: Census = { own: [], outgoing: [], leaving: [], returned: [] };
   for (const task of snapshot.tasks) {
+    if (isReturned(task, snapshot)) census.returned.push(task);
     if (!isLive(task)) continue;
     if (!isAlive(task)) census.leaving.push(task);
     else if (
@@ -71,6 +74,11 @@ export function takeCensus({ snapshot, primary, now }: PlanInput): Census {
     } else census.own.push(task);
   }
   return census;
+}
+
+function isReturned(task: Task, { agents }: ServiceSnapshot): boolean {
+  const agent = agents.get(task.containerInstanceArn ?? '');
+  return isLost(task) && task.desiredStatus === 'RUNNING' && agent?.connected === true;
 }
 
 export function isOnDraining(task: Task, { drainingInstances }: ServiceSnapshot): boolean {

@@ -5,6 +5,7 @@
 import { isSameValue } from '#model/same-value.ts';
 import type { Deployment, Waiting } from '#model/deployment.ts';
 import { isSuppressed } from './service-events.ts';
+import { settleAbsences } from './absences.ts';
 import type { ServiceAction } from './actions.ts';
 import { nextGraceEnd, type Plan, type PlanInput, type PlannedStop } from './census.ts';
 import { breakerTrips, lastCompleted, rollbackTarget } from './circuit-breaker.ts';
@@ -40,9 +41,20 @@ export interface ServiceDecision {
   awaitsImages?: true;
 }
 
-export function decideService(snapshot: ServiceSnapshot, now: number): ServiceDecision {
+export function decideService(given: ServiceSnapshot, now: number): ServiceDecision {
+  if (given.service.status === 'INACTIVE') return { actions: [] };
+  const { snapshot, actions, wakeAt } = settleAbsences(given, now);
+  const decision = decidePresent(snapshot, now);
+  const wakeTimes = [wakeAt, decision.wakeAt].filter((time) => time !== undefined);
+  return {
+    ...decision,
+    actions: [...actions, ...decision.actions],
+    ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
+  };
+}
+
+function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision {
   const { service } = snapshot;
-  if (service.status === 'INACTIVE') return { actions: [] };
   if (service.status === 'DRAINING') return decideDraining(snapshot, now);
   if (service.deploymentController === 'EXTERNAL') return decideTaskSets(snapshot, now);
   if (service.deploymentController !== 'ECS') {

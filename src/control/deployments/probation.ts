@@ -5,6 +5,7 @@
 import { freshProgress, type Deployment, type ProbationTask } from '#model/deployment.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
+import { isLost } from './task-health.ts';
 
 /** A task that ends by itself before it has run this long crashed quickly. */
 export const quickCrashMs = 10_000;
@@ -32,6 +33,7 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
     const outcome = outcomeOf(task, entry, snapshot, now);
     switch (outcome.kind) {
       case 'starting':
+      case 'unknown':
         probation.push(entry);
         break;
       case 'running':
@@ -67,6 +69,7 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
 
 type Outcome =
   | { kind: 'starting' }
+  | { kind: 'unknown' }
   | { kind: 'running'; since: number; changesAt?: number }
   | { kind: 'proven' }
   | { kind: 'failedToStart' }
@@ -75,6 +78,8 @@ type Outcome =
   | { kind: 'ended' };
 
 function outcomeOf(task: Task, entry: ProbationTask, snapshot: ServiceSnapshot, now: number): Outcome {
+  // Nothing is known of a lost task: neither time nor silence counts for or against it.
+  if (isLost(task)) return { kind: 'unknown' };
   const started = entry.runningSince !== undefined || task.startedAt !== undefined;
   if (hasStopped(task)) {
     if (!endedByItself(task)) return { kind: 'ended' };

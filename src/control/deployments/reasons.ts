@@ -27,6 +27,12 @@ export const drainingReason = 'Container instance is draining';
 
 /** What a service waits for whose percentages allow neither a stop nor a start. */
 export const deadlockReason = 'a deployment configuration that lets tasks stop or start';
+/** Of a task whose instance is back: the one that took its place stays. */
+export function replacedReason(instanceId: string): string {
+  return `The task was replaced while container instance ${instanceId} was silent, and its replacement stays (berth:on-return is newest)`;
+}
+
+export const giveWayReason = 'The task that this one replaced is back and stays (berth:on-return is original)';
 
 /** Long lists are cut so that an event stays readable. */
 const mostNamedTasks = 20;
@@ -61,6 +67,10 @@ export const eventTexts = {
   underProtection: (service: string, deploymentId: string, count: number) =>
     `(service ${service}) was unable to reach steady state because (taskSet ${deploymentId}) was unable to scale in due to ` +
     `(reason ${count} tasks under protection).`,
+  lost: (service: string, taskArns: readonly string[]) =>
+    `(service ${service}) has lost ${taskArns.length} tasks on container instances that are silent: ${namedTasks(taskArns)}.`,
+  back: (service: string, taskArns: readonly string[]) =>
+    `(service ${service}) has ${taskArns.length} lost tasks back on container instances that answer again: ${namedTasks(taskArns)}.`,
   startsImpaired: (service: string) => `(service ${service}) is unable to consistently start tasks successfully.`,
   crashing: (service: string) => `(service ${service}) has tasks that stop soon after they start.`,
   unhealthy: (service: string, taskArn: string) =>

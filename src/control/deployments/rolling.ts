@@ -62,7 +62,7 @@ export function planReplicas(input: PlanInput): Plan {
   const missing = startPrimary(draft);
   startReplacementsOfOld(draft);
 
-  const { own, outgoing, leaving } = draft.census;
+  const { own, outgoing, leaving, returned } = draft.census;
   const up = own.filter((task) => isUp(task, input.snapshot, input.now)).length;
   const reached = up === draft.desired && own.length === draft.desired && outgoing.length === 0;
   return {
@@ -70,7 +70,7 @@ export function planReplicas(input: PlanInput): Plan {
     starts: draft.starts,
     prepulls: [...draft.prepulls.due],
     pullsEndAt: pullsEndAt(draft.prepulls),
-    waiting: reached && leaving.length === 0 ? undefined : waitingReason(draft, missing),
+    waiting: reached && leaving.length + returned.length === 0 ? undefined : waitingReason(draft, missing),
     reached,
     desiredCount: draft.desired,
   };
@@ -220,9 +220,9 @@ function stop(draft: Draft, victims: readonly Task[]): void {
   draft.census = without(draft.census, new Set(victims.map(({ taskArn }) => taskArn)));
 }
 
-function without({ own, outgoing, leaving }: Census, gone: ReadonlySet<string>): Census {
+function without({ own, outgoing, leaving, returned }: Census, gone: ReadonlySet<string>): Census {
   const stays = ({ taskArn }: Task): boolean => !gone.has(taskArn);
-  return { own: own.filter(stays), outgoing: outgoing.filter(stays), leaving };
+  return { own: own.filter(stays), outgoing: outgoing.filter(stays), leaving, returned };
 }
 
 /** What does not serve first, then what never completed a rollout, then as in a scale-in. */
@@ -257,6 +257,9 @@ function waitingReason(draft: Draft, missing: number): PlanWaiting {
   if (forProtection !== undefined) return forProtection;
   if (missing > 0 || census.outgoing.length > 0) {
     return { reason: deadlockReason, deadlock: true };
+  }
+  if (census.returned.length > 0) {
+    return waitingForProtection(census.returned, input) ?? { reason: 'tasks that were lost and are back to be settled' };
   }
   return { reason: 'its tasks to report' };
 }

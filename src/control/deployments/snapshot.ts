@@ -28,16 +28,26 @@ export interface SchedulingRules {
    * ECS waits 40 s; see docs/deployments.md.
    */
   healthyAfterMs: number;
+  /** How long an instance may be silent before tasks of services are replaced elsewhere, where the service says nothing; 0 means for ever. */
+  lostAfterMs: number;
 }
 
-export const defaultSchedulingRules: SchedulingRules = { healthyAfterMs: 40_000 };
+export const defaultSchedulingRules: SchedulingRules = { healthyAfterMs: 40_000, lostAfterMs: 60_000 };
+
+/** The agent of a container instance: connected, or silent, since then (epoch ms). */
+export interface AgentView {
+  connected: boolean;
+  since: number;
+}
 
 export interface ServiceSnapshot {
   service: Service;
-  /** Live tasks of the service, and those on probation that have ended meanwhile. */
+  /** Tasks of the service that have not STOPPED, lost ones too, and those on probation that have ended meanwhile. */
   tasks: readonly Task[];
   /** ARNs of the cluster's DRAINING instances. */
   drainingInstances: ReadonlySet<string>;
+  /** By instance; the silent ones among those that have tasks of the service, and those of its lost tasks. */
+  agents: ReadonlyMap<string, AgentView>;
   /** ARNs of the task definitions, among those in use, that have an essential container with a health check. */
   healthChecked: ReadonlySet<string>;
   /** By deployment. */

@@ -4,14 +4,23 @@ import type { Service } from '#model/service.ts';
 import { hasStopped, taskStatusRank, type Task } from '#model/task.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 
-/** Not known to have ended: its resources are taken. */
+/** Given up by its service because its instance was silent for too long; whether it goes on nobody knows (docs/dead-hosts.md). */
+export function isLost(task: Task): boolean {
+  return task.lostAt !== undefined && !hasStopped(task);
+}
+
+/** Counts in its service: neither known to have ended nor lost. Its instance's resources are taken in either case. */
 export function isLive(task: Task): boolean {
-  return !hasStopped(task);
+  return !hasStopped(task) && task.lostAt === undefined;
 }
 
 /** It runs or is to run, and nothing asks it to stop: RUNNING + PENDING in ECS's counting. */
 export function isAlive(task: Task): boolean {
-  return task.desiredStatus === 'RUNNING' && taskStatusRank(task.lastStatus) <= taskStatusRank('RUNNING');
+  return (
+    task.desiredStatus === 'RUNNING' &&
+    task.lostAt === undefined &&
+    taskStatusRank(task.lastStatus) <= taskStatusRank('RUNNING')
+  );
 }
 
 export function isRunning(task: Task): boolean {

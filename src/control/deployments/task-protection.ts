@@ -8,7 +8,7 @@ import { isProtected, withProtection, type ProtectionChange } from '#model/task-
 import { hasStopped, type Task } from '#model/task.ts';
 import { utcTime } from '#model/utc-time.ts';
 import type { PlanInput, PlanWaiting } from './census.ts';
-import { isAlive, isUnhealthy } from './task-health.ts';
+import { isAlive, isLost, isUnhealthy } from './task-health.ts';
 
 /** I16. */
 export function mayStop(task: Task, { snapshot, now }: PlanInput): boolean {
@@ -50,6 +50,7 @@ export function decideProtection(question: ProtectionQuestion, now: number): Pro
   if (task.serviceName === undefined || service === undefined) return notValid(notOfAService);
   if (!change.protectionEnabled) return { kind: 'granted', task: withProtection(task, change, now) };
   // What is on its way out stays there: to call it protected would be a lie.
+  if (isLost(task)) return notValid('The task is lost: its container instance is silent, or has only just come back.');
   if (hasStopped(task) || !isAlive(task)) return notValid('The task is stopping or has stopped.');
   const count = serviceTasks.filter((other) => isAlive(other) && isProtected(other, now)).length;
   if (service.schedulingStrategy === 'REPLICA' && count > service.desiredCount) {

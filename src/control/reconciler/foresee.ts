@@ -32,7 +32,7 @@ export async function foreseeService(
   { rules, random }: ForesightDeps,
   { service, cluster, now }: { service: Service; cluster: Cluster; now: number },
 ): Promise<Foresight> {
-  const snapshot = await readServiceSnapshot(tx, service, { rules, unplaced: new Map(), now });
+  const snapshot = await readServiceSnapshot(tx, service, { rules, unplaced: new Map(), now, listeningSince: 0 });
   const decision = decideService(snapshot, now);
   const unplaced = new Map<string, Unplaced>();
   const placement: WhyPlacement[] = [];

@@ -16,7 +16,7 @@ import { reap } from './reaper.ts';
 import { reconcileService } from './services.ts';
 
 export interface ReconcilerConfig {
-  /** How long an agent may be silent before its tasks are replaced; 0 means for ever. */
+  /** How long an agent may be silent before tasks of services that say nothing else are replaced; 0 means for ever. */
   lostAfterMs: number;
   stoppedTaskRetentionMs: number;
   /** How long a task without health check runs before it may take another's place; ECS's 40 s unless set. */
@@ -49,8 +49,9 @@ const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
 /** The rules of decisions as they are configured. */
 export function schedulingRules({
   healthyAfterMs = defaultSchedulingRules.healthyAfterMs,
+  lostAfterMs,
 }: ReconcilerConfig): SchedulingRules {
-  return { ...defaultSchedulingRules, healthyAfterMs };
+  return { ...defaultSchedulingRules, healthyAfterMs, lostAfterMs };
 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -93,7 +94,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function lookAtService(serviceArn: string): Promise<LookAgain> {
     looks += 1;
-    const look = await reconcileService({ ...options, rules }, serviceArn);
+    const look = await reconcileService({ ...options, rules, listeningSince }, serviceArn);
     setMembership(wantPlace, serviceArn, look.wantsPlace);
     setMembership(awaitImages, serviceArn, look.awaitsImages);
     return { lookAgainAt: look.lookAgainAt };
@@ -101,10 +102,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function lookAtInstance(containerInstanceArn: string): Promise<LookAgain> {
     looks += 1;
-    const look = await reconcileInstance(
-      { store, clock, lostAfterMs: config.lostAfterMs, listeningSince },
-      containerInstanceArn,
-    );
+    const look = await reconcileInstance({ store, clock, listeningSince }, containerInstanceArn);
     if (look.instance !== undefined) await tellServicesOf(look.instance);
     return { lookAgainAt: look.lookAgainAt };
   }

@@ -17,6 +17,7 @@ import { eventSubject, eventTexts, rollbackReason } from '../deployments/reasons
 import { withEvent } from '../deployments/service-events.ts';
 import type { Unplaced } from '../deployments/snapshot.ts';
 import { launchTasks, type LaunchDeps, type LaunchOutcome, type LaunchRequest } from './launch.ts';
+import { assignmentNumbers } from './assignment-number.ts';
 import { definitionByArn } from './service-snapshot.ts';
 import { requestStops } from './stop.ts';
 
@@ -87,6 +88,22 @@ const executors: Executors = {
       addEvent(work, eventTexts.started(eventSubject(work.service, deployment.id), taskArns));
     }
     if (outcome.unplaced > 0) work.unplaced.set(deployment.id, unplacedOf(outcome));
+  },
+
+  async loseTasks({ tx, now }, { taskArns }) {
+    const tasks = await tx.tasks.getMany(taskArns);
+    await tx.tasks.putMany(tasks.map((task) => ({ ...task, lostAt: now, version: task.version + 1 })));
+  },
+
+  async resumeTasks({ tx }, { taskArns }) {
+    const numberOf = assignmentNumbers(tx);
+    const resumed: Task[] = [];
+    for (const { lostAt: _, ...task } of await tx.tasks.getMany(taskArns)) {
+      // The agent may never have got it: only now is it told (assignments.ts).
+      const assignmentNumber = await numberOf(task.containerInstanceArn ?? '');
+      resumed.push({ ...task, version: task.version + 1, assignmentNumber });
+    }
+    await tx.tasks.putMany(resumed);
   },
 
   async prepull(work, { deploymentId, containerInstanceArns }) {

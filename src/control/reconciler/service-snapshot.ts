@@ -9,13 +9,16 @@ import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
 import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
-import type { DaemonInstance, SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
+import type { AgentView, DaemonInstance, SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
+import { isLive, isLost } from '../deployments/task-health.ts';
 import { candidatesOf } from '../scheduler/candidate.ts';
 import { refusalOf, suitabilityFilters } from '../scheduler/filters.ts';
 import { removalOrder } from '../scheduler/scale-in.ts';
 import { taskResources } from '#model/task-definition.ts';
 
 export interface SnapshotOptions {
+  /** When this control began to listen (epoch ms): silence before that proves nothing. */
+  listeningSince: number;
   rules: SchedulingRules;
   unplaced: ReadonlyMap<string, Unplaced>;
   now: number;
@@ -24,11 +27,12 @@ export interface SnapshotOptions {
 export async function readServiceSnapshot(
   tx: StoreTransaction,
   service: Service,
-  { rules, unplaced, now }: SnapshotOptions,
+  { rules, unplaced, now, listeningSince }: SnapshotOptions,
 ): Promise<ServiceSnapshot> {
   const { clusterName, serviceName } = service;
-  const live = await tx.tasks.all({ clusterName, serviceName, live: true });
-  const tasks = [...live, ...(await endedOnProbation(tx, service, live))];
+  const known = await tx.tasks.all({ clusterName, serviceName, live: true });
+  const live = known.filter(isLive);
+  const tasks = [...known, ...(await endedOnProbation(tx, service, known))];
   const instances = await tx.containerInstances.list({ clusterName });
   const definitions = await definitionsInUse(tx, service, tasks);
   const daemon = service.schedulingStrategy === 'DAEMON';
@@ -39,6 +43,7 @@ export async function readServiceSnapshot(
     drainingInstances: new Set(
       instances.filter(({ status }) => status === 'DRAINING').map(({ containerInstanceArn }) => containerInstanceArn),
     ),
+    agents: agentsOf(known, instances, listeningSince),
     healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
     unplaced,
     daemonInstances: daemon ? await readDaemonInstances(tx, service, { instances, occupying, definitions }) : [],
@@ -48,6 +53,24 @@ export async function readServiceSnapshot(
     prepulls: prepullsOf(service, instances, now),
     rules,
   };
+}
+
+/** See `ServiceSnapshot.agents`. */
+function agentsOf(
+  tasks: readonly Task[],
+  instances: readonly ContainerInstance[],
+  listeningSince: number,
+): ServiceSnapshot['agents'] {
+  const agents = new Map<string, AgentView>();
+  const lost = new Set(tasks.filter(isLost).map(({ containerInstanceArn = '' }) => containerInstanceArn));
+  const used = new Set(tasks.map(({ containerInstanceArn = '' }) => containerInstanceArn));
+  for (const { containerInstanceArn, agentConnected, agentConnectedChangedAt } of instances) {
+    const matters = agentConnected ? lost : used;
+    if (!matters.has(containerInstanceArn)) continue;
+    const since = agentConnected ? agentConnectedChangedAt : Math.max(agentConnectedChangedAt, listeningSince);
+    agents.set(containerInstanceArn, { connected: agentConnected, since });
+  }
+  return agents;
 }
 
 /** Where the PRIMARY's images are not known to be; see `ServiceSnapshot.prepulls`. An agent that is away for a moment is asked when it is back. */

@@ -23,6 +23,8 @@ export interface ServiceLook {
 export interface ServiceLookDeps extends LaunchDeps {
   store: Store;
   rules: SchedulingRules;
+  /** When this control began to listen (epoch ms). */
+  listeningSince: number;
 }
 
 /** A decision may learn from placement that there is no room, and then decide once more with that knowledge. */
@@ -45,7 +47,8 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
   let decision: ServiceDecision = { actions: [] };
   for (let round = 0; round < mostRounds; round += 1) {
     const refusedBefore = unplaced.size;
-    const snapshot = await readServiceSnapshot(tx, work.service, { rules: deps.rules, unplaced, now });
+    const { rules, listeningSince } = deps;
+    const snapshot = await readServiceSnapshot(tx, work.service, { rules, unplaced, now, listeningSince });
     decision = decideService(snapshot, now);
     for (const action of decision.actions) await execute(work, action);
     if (unplaced.size === refusedBefore) break;

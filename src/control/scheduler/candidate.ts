@@ -16,6 +16,8 @@ export interface Occupant {
   lastStatus: string;
   resources: TaskResources;
   gpuIds: readonly string[];
+  /** Its service gave it up (docs/dead-hosts.md): it takes its share and is not spread. */
+  lost?: true;
 }
 
 export interface Candidate {

@@ -77,6 +77,7 @@ function countByField(
     const own = candidate.occupants.filter(
       (occupant) =>
         occupant.desiredStatus === 'RUNNING' &&
+        occupant.lost !== true &&
         (request.serviceName === undefined
           ? occupant.group === request.group
           : occupant.serviceName === request.serviceName),

@@ -82,10 +82,13 @@ export function planOutgoing(snapshot: LineSnapshot, line: AssignmentLine): Outg
   return { messages, line: { head, known: knownAfter(line, live, news) } };
 }
 
-/** The agent does not know the task, or not that it shall stop. A task that ended without the agent ever hearing of it is no news. */
+/**
+ * The agent does not know the task, or not that it shall stop. A task that ended without the agent ever hearing of it is no news; a lost one that the
+ * agent does not have starts only if its service takes it up again, which moves the line.
+ */
 function isNews(task: Task, line: AssignmentLine): boolean {
   const known = line.known.get(task.taskArn);
-  if (known === undefined) return !hasStopped(task);
+  if (known === undefined) return !hasStopped(task) && (task.lostAt === undefined || task.desiredStatus === 'STOPPED');
   return known === 'RUNNING' && task.desiredStatus === 'STOPPED';
 }
 

@@ -70,6 +70,8 @@ export interface TaskFilter {
   desiredStatus?: DesiredStatus;
   /** Only tasks whose lastStatus is not STOPPED. */
   live?: boolean;
+  /** Only tasks that are not lost. */
+  present?: boolean;
 }
 
 /** The part of a live (not STOPPED) task that placement looks at. */
@@ -84,6 +86,8 @@ export interface OccupyingTask {
   lastStatus: Task['lastStatus'];
   resources: TaskResources;
   gpuIds: readonly string[];
+  /** Its service gave it up; it is not counted where tasks are spread. */
+  lost?: true;
 }
 
 export interface TaskTable {

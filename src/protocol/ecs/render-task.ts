@@ -1,14 +1,16 @@
 /** Tasks and their containers as answers show them. */
 import type {
   Attachment as SdkAttachment,
+  Attribute as SdkAttribute,
   Container as SdkContainer,
   ProtectedTask as SdkProtectedTask,
   Task as SdkTask,
 } from '@aws-sdk/client-ecs';
+import { toIsoTime } from '#lib/iso-time.ts';
 import { clusterArn, type Realm } from '#model/arn.ts';
 import { fargatePlatform } from '#model/fargate.ts';
 import { isProtected } from '#model/task-protection.ts';
-import { networkAttachmentStatus, type Task, type TaskContainer } from '#model/task.ts';
+import { hasStopped, networkAttachmentStatus, type Task, type TaskContainer } from '#model/task.ts';
 import { optionalSeconds, present, seconds, type Wire } from './wire.ts';
 
 export interface TaskView {
@@ -36,7 +38,7 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
     memory: task.memory,
     containers: task.containers.map((container) => renderContainer(container, task)),
     attachments: attachmentsOf(task),
-    attributes: [],
+    attributes: lossOf(task),
     overrides: { ...task.overrides, containerOverrides: task.overrides.containerOverrides ?? [] },
     ephemeralStorage: task.ephemeralStorage,
     ...(task.launchType === 'FARGATE'
@@ -55,6 +57,12 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
     version: task.version,
     tags: include.includes('TAGS') ? task.tags : [],
   });
+}
+
+/** ECS has no word for it; an attribute is where tools show what they do not know. */
+function lossOf(task: Task): Wire<SdkAttribute>[] {
+  if (task.lostAt === undefined || hasStopped(task)) return [];
+  return [{ name: 'berth.lost-at', value: toIsoTime(task.lostAt) }];
 }
 
 function attachmentsOf(task: Task): Wire<SdkAttachment>[] {

@@ -109,6 +109,28 @@ describe.each(storeKinds)('tasks in $name', (kind) => {
     expect(await store.read((tx) => tx.tasks.list(filter, { limit: 100 }))).toEqual({ items: expected });
   });
 
+  it('that are lost are told apart: by the filter, in counts, and where placement counts', async () => {
+    const store = await stores.empty();
+    const lost = aTask({ containerInstanceArn: 'arn:instance/1', serviceName: 'web', lostAt: 7 });
+    await storing(store, [plain, lost]);
+    expect(await store.read((tx) => tx.tasks.all({ present: true }))).toEqual([plain]);
+    expect(await store.read((tx) => tx.tasks.counts({ serviceName: 'web' }))).toEqual({ running: 2, pending: 0 });
+    expect(await store.read((tx) => tx.tasks.counts({ serviceName: 'web', present: true }))).toEqual({
+      running: 1,
+      pending: 0,
+    });
+    const occupying = await store.read((tx) => tx.tasks.occupying('default'));
+    expect(occupying.map((task) => [task.taskArn, task.lost ?? false])).toEqual(
+      [
+        [plain.taskArn, false],
+        [lost.taskArn, true],
+      ].toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+    );
+    const { lostAt: _, ...back } = lost;
+    await storing(store, [back]);
+    expect(await store.read((tx) => tx.tasks.all({ present: true }))).toHaveLength(2);
+  });
+
   it('are listed by pages in the order of their ARNs, none twice and none left out', async () => {
     const store = await stores.empty();
     const made = ['b', 'a', 'd', 'c'].map((digit) => aTask({ taskArn: numbered(digit) }));

@@ -172,6 +172,9 @@ function isDeadlocked(service: Service): boolean {
 
 function taskProblems(task: Task, view: RestView): Problem[] {
   if (hasStopped(task)) return [];
+  if (task.lostAt !== undefined) {
+    return [{ invariant: 'I17', what: `task ${arnId(task.taskArn)} is ${task.lastStatus} and still lost` }];
+  }
   const { taskArn, lastStatus, desiredStatus, stoppingAt, taskDefinitionArn } = task;
   const name = `task ${arnId(taskArn)}`;
   if (desiredStatus === 'STOPPED') {

@@ -77,6 +77,7 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
       before.deploymentId !== primary?.id &&
       before.lastStatus === 'RUNNING' &&
       before.desiredStatus === 'RUNNING' &&
+      before.lostAt === undefined &&
       after.desiredStatus === 'STOPPED' &&
       after.lastStatus !== 'STOPPED' &&
       after.healthStatus !== 'UNHEALTHY' &&
@@ -108,5 +109,6 @@ function tasksOf({ clusterName, serviceName }: Service, rows: Rows): Task[] {
 }
 
 function isAlive(task: Task): boolean {
+  if (task.lostAt !== undefined) return false;
   return task.desiredStatus === 'RUNNING' && taskStatusRank(task.lastStatus) <= taskStatusRank('RUNNING');
 }

@@ -9,7 +9,7 @@ describe('without settings', () => {
       store: { kind: 'sqlite', path: '/var/lib/berth/control.sqlite' },
       home: '/var/lib/berth',
       realm: { partition: 'aws', region: 'us-east-1', accountId: '000000000000' },
-      lostAfterMs: 300_000,
+      lostAfterMs: 60_000,
       stoppedTaskRetentionMs: 259_200_000,
       heartbeatIntervalMs: 10_000,
       healthyAfterMs: 40_000,

@@ -6,6 +6,7 @@
  */
 import type { Kysely } from 'kysely';
 import { initial } from './0001-initial.ts';
+import { lostTasks } from './0005-lost-tasks.ts';
 import type { ColumnTypes } from './column-types.ts';
 
 export interface SchemaMigration {
@@ -14,7 +15,10 @@ export interface SchemaMigration {
   up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>;
 }
 
-export const schemaMigrations: readonly SchemaMigration[] = [{ name: '0001_initial', breaking: true, up: initial }];
+export const schemaMigrations: readonly SchemaMigration[] = [
+  { name: '0001_initial', breaking: true, up: initial },
+  { name: '0005_lost_tasks', breaking: false, up: lostTasks },
+];
 
 const breakingSuffix = '_breaking';
 

@@ -50,6 +50,7 @@ export interface TaskRow {
   desired_status: DesiredStatus;
   last_status: TaskStatus;
   stopped_at: number | null;
+  lost_at: number | null;
   assignment_number: number;
   /** JSON of the task's `resources` and `gpuIds`: placement reads thousands of them and nothing else of the document. */
   resources: string;

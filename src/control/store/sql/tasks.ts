@@ -87,6 +87,7 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
           'last_status',
           'resources',
           'gpu_ids',
+          'lost_at',
         ])
         .where('cluster_name', '=', clusterName)
         .where('last_status', '<>', stopped)
@@ -105,6 +106,7 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
         lastStatus: row.last_status,
         resources: resourcesOf(row),
         gpuIds: row.gpu_ids === '[]' ? [] : decodeStrings('tasks', row.task_arn, row.gpu_ids),
+        ...(row.lost_at === null ? {} : { lost: true as const }),
       }));
     },
 
@@ -180,6 +182,7 @@ function matches(eb: TaskColumns, filter: TaskFilter): Expression<SqlBool> {
   if (filter.launchType !== undefined) conditions.push(eb('launch_type', '=', filter.launchType));
   if (filter.desiredStatus !== undefined) conditions.push(eb('desired_status', '=', filter.desiredStatus));
   if (filter.live === true) conditions.push(eb('last_status', '<>', stopped));
+  if (filter.present === true) conditions.push(eb('lost_at', 'is', null));
   return eb.and(conditions);
 }
 
@@ -209,6 +212,7 @@ function toRow(task: Task): TaskRow {
     desired_status: task.desiredStatus,
     last_status: task.lastStatus,
     stopped_at: task.stoppedAt ?? null,
+    lost_at: task.lostAt ?? null,
     assignment_number: task.assignmentNumber,
     resources: JSON.stringify(task.resources),
     gpu_ids: JSON.stringify(task.gpuIds),

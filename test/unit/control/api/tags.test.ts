@@ -30,6 +30,30 @@ describe('tags', () => {
     }
   });
 
+  test.each([
+    ['berth:lost-after', 'soon', "expected a time from one second to a year, such as 90, 90s or 5m, or never, got 'soon'"],
+    ['berth:lost-after', '0', "got '0'"],
+    ['berth:lost-after', '', "got ''"],
+    ['berth:on-return', 'both', "expected newest or original, got 'both'"],
+  ])('that set a policy of a service are refused when it cannot be: %s=%s', async (key, value, message) => {
+    const world = await apiWorld();
+    await world.definition();
+    const request = { serviceName: 'web', taskDefinition: 'web', desiredCount: 0 };
+    const refused = await world.refusal('CreateService', { ...request, tags: [{ key, value }] });
+    expect(refused).toMatchObject({ type: 'InvalidParameterException', message: expect.stringContaining(message) });
+    expect(String(refused.message)).toContain(`The tag ${key} of a service`);
+    const resourceArn = String((await world.call('CreateService', request))['service']?.['serviceArn']);
+    expect(await world.refusal('TagResource', { resourceArn, tags: [{ key, value }] })).toEqual(refused);
+    expect((await world.call('ListTagsForResource', { resourceArn }))['tags']).toEqual([]);
+  });
+
+  test.each(['90', '90s', '1m30s', '2h', '7d', 'never'])('say how long a service waits for silence: %s', async (value) => {
+    const world = await apiWorld();
+    await world.definition();
+    const tags = [{ key: 'berth:lost-after', value }];
+    await world.call('CreateService', { serviceName: 'web', taskDefinition: 'web', desiredCount: 0, tags });
+  });
+
   test('are fifty at most', async () => {
     const world = await apiWorld();
     const resourceArn = 'arn:aws:ecs:us-east-1:000000000000:cluster/default';

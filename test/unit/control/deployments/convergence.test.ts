@@ -12,7 +12,7 @@ type Happening =
   | { kind: 'wait'; ms: number }
   | { kind: 'capacity'; tasks: number }
   | { kind: 'protect'; seed: number; ms: number }
-  | { kind: 'pullsAhead' | 'pulled'; machine: number };
+  | { kind: 'pullsAhead' | 'pulled' | 'silence' | 'answer'; machine: number };
 
 const seed = fc.nat(1000);
 const happening: fc.Arbitrary<Happening> = fc.oneof(
@@ -27,6 +27,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deploy'), revision: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), desiredCount: fc.nat(6) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pullsAhead', 'pulled'), machine: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('silence', 'answer'), machine: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 5000, 40_000, 120_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('capacity'), tasks: fc.nat(12) }) },
   {
@@ -43,6 +44,8 @@ const service = fc.record({
     deploymentCircuitBreaker: fc.record({ enable: fc.boolean(), rollback: fc.boolean() }),
   }),
 });
+
+const onReturn = fc.constantFrom([], [{ key: 'berth:on-return', value: 'original' }]);
 
 function happen(world: ServiceWorld, event: Happening): void {
   const random = seededRandom('seed' in event ? event.seed : 0);
@@ -91,6 +94,12 @@ function happen(world: ServiceWorld, event: Happening): void {
     case 'pulled':
       world.prepulls.delete(`machine-${event.machine}`);
       break;
+    case 'silence':
+      world.silence(`machine-${event.machine}`);
+      break;
+    case 'answer':
+      world.answer(`machine-${event.machine}`);
+      break;
     case 'capacity':
       world.capacity = event.tasks;
       break;
@@ -101,15 +110,16 @@ function happen(world: ServiceWorld, event: Happening): void {
 function heal(world: ServiceWorld): void {
   world.capacity = 1000;
   world.draining.clear();
+  for (const machine of world.agents.keys()) world.answer(machine);
   world.change({ deploymentConfiguration: { minimumHealthyPercent: 100, maximumPercent: 200 } });
   for (const task of world.alive()) world.changeTask(task, { healthStatus: 'UNKNOWN' });
   if (world.primary.rolloutState === 'FAILED') world.deploy(9);
 }
 
-it('keeps I3 to I8 and I16, and comes to rest (I12)', () => {
+it('keeps I3 to I8, I16 and I17, and comes to rest (I12)', () => {
   fc.assert(
-    fc.property(service, fc.array(happening, { maxLength: 60 }), (settings, happenings) => {
-      const world = new ServiceWorld({ service: settings });
+    fc.property(service, onReturn, fc.array(happening, { maxLength: 60 }), (settings, tags, happenings) => {
+      const world = new ServiceWorld({ service: { ...settings, tags } });
       for (const event of happenings) {
         happen(world, event);
         world.look();
@@ -119,6 +129,7 @@ it('keeps I3 to I8 and I16, and comes to rest (I12)', () => {
       expect(world.alive()).toHaveLength(world.service.desiredCount);
       expect(world.alive(world.primary)).toHaveLength(world.service.desiredCount);
       expect(world.pending()).toEqual([]);
+      expect(world.lost()).toEqual([]);
       expect(world.service.deployments).toHaveLength(1);
       expect(world.primary.rolloutState).toBe('COMPLETED');
       expect(world.look()).toMatchObject({ changed: false, actions: [] });

@@ -7,15 +7,15 @@ import { decideService, type ServiceDecision } from '#control/deployments/decide
 import { rolloutLimits } from '#control/deployments/limits.ts';
 import { withNewDeployment } from '#control/deployments/new-deployment.ts';
 import { withEvent } from '#control/deployments/service-events.ts';
-import type { DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
-import { isAlive, isHealthy, isLive, isRunning, isUnhealthy } from '#control/deployments/task-health.ts';
+import type { AgentView, DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
+import { isAlive, isHealthy, isLive, isLost, isRunning, isUnhealthy } from '#control/deployments/task-health.ts';
 import { seededRandom } from '#lib/random.ts';
 import { defaultRealm, taskDefinitionArn } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import { prepullLimitMs } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import { computedDesiredCount, taskSetsOf } from '#model/task-set.ts';
-import type { Task } from '#model/task.ts';
+import { hasStopped, type Task } from '#model/task.ts';
 import { aService, type ServiceOverrides } from '#test/support/builders/a-service.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
 import { builtAt } from '#test/support/builders/unique.ts';
@@ -25,6 +25,7 @@ export interface WorldOptions {
   /** How many tasks the machines hold, STOPPING ones included. */
   capacity?: number;
   healthyAfterMs?: number;
+  lostAfterMs?: number;
 }
 
 export class ServiceWorld {
@@ -36,15 +37,19 @@ export class ServiceWorld {
   daemonInstances: DaemonInstance[] = [];
   /** Machines whose agents pull ahead, and how far they are; none by default. */
   readonly prepulls = new Map<string, 'due' | number>();
+  /** Machines whose agents were silent at some time: whether they are connected now, and since when. */
+  readonly agents = new Map<string, AgentView>();
   capacity: number;
   readonly healthyAfterMs: number;
+  readonly lostAfterMs: number;
   readonly #random = seededRandom(1);
   #placed = 0;
 
-  constructor({ service = {}, capacity = 1000, healthyAfterMs = 40_000 }: WorldOptions = {}) {
+  constructor({ service = {}, capacity = 1000, healthyAfterMs = 40_000, lostAfterMs = 60_000 }: WorldOptions = {}) {
     this.service = aService(service);
     this.capacity = capacity;
     this.healthyAfterMs = healthyAfterMs;
+    this.lostAfterMs = lostAfterMs;
   }
 
   /** A service that has run for long: all tasks RUNNING, its deployment COMPLETED. */
@@ -72,12 +77,32 @@ export class ServiceWorld {
     );
   }
 
+  /** As far as their agents can be heard. */
   pending(): Task[] {
-    return this.alive().filter((task) => !isRunning(task));
+    return this.alive().filter((task) => !isRunning(task) && this.#answers(task));
   }
 
+  /** Lost ones that were asked to stop too, as far as their agents can be heard. */
   leaving(): Task[] {
-    return [...this.tasks.values()].filter((task) => isLive(task) && !isAlive(task));
+    return [...this.tasks.values()].filter(
+      (task) => !hasStopped(task) && (isLost(task) ? task.desiredStatus === 'STOPPED' : !isAlive(task)) && this.#answers(task),
+    );
+  }
+
+  lost(): Task[] {
+    return [...this.tasks.values()].filter(isLost);
+  }
+
+  silence(machine: string): void {
+    if (this.agents.get(machine)?.connected !== false) this.agents.set(machine, { connected: false, since: this.now });
+  }
+
+  answer(machine: string): void {
+    if (this.agents.get(machine)?.connected === false) this.agents.set(machine, { connected: true, since: this.now });
+  }
+
+  #answers({ containerInstanceArn = '' }: Task): boolean {
+    return this.agents.get(containerInstanceArn)?.connected !== false;
   }
 
   /** Changes the service and starts a deployment of the given revision. */
@@ -165,12 +190,13 @@ export class ServiceWorld {
       service: this.service,
       tasks: [...this.tasks.values()],
       drainingInstances: this.draining,
+      agents: this.agents,
       healthChecked: this.healthChecked,
       unplaced,
       daemonInstances: this.daemonInstances,
       removalOrder: [],
       prepulls: new Map([...this.prepulls].filter(([, state]) => state === 'due' || state > this.now)),
-      rules: { healthyAfterMs: this.healthyAfterMs },
+      rules: { healthyAfterMs: this.healthyAfterMs, lostAfterMs: this.lostAfterMs },
     };
   }
 
@@ -200,6 +226,18 @@ export class ServiceWorld {
           if (task !== undefined) this.changeTask(task, { desiredStatus: 'STOPPED', stopCode: action.stopCode });
         }
         break;
+      case 'loseTasks':
+        for (const taskArn of action.taskArns) {
+          const task = this.tasks.get(taskArn);
+          if (task !== undefined) this.changeTask(task, { lostAt: this.now });
+        }
+        break;
+      case 'resumeTasks':
+        for (const taskArn of action.taskArns) {
+          const { lostAt: _, ...task } = this.tasks.get(taskArn) ?? aTask();
+          this.tasks.set(taskArn, task);
+        }
+        break;
       case 'prepull':
         for (const arn of action.containerInstanceArns) this.prepulls.set(arn, this.now + prepullLimitMs);
         break;
@@ -225,10 +263,14 @@ export class ServiceWorld {
     { deploymentId, count, containerInstanceArns }: ServiceAction & { kind: 'startTasks' },
     unplaced: Map<string, Unplaced>,
   ): void {
-    const live = [...this.tasks.values()].filter(isLive).length;
-    const fit = Math.min(count, Math.max(0, this.capacity - live));
+    const taken = [...this.tasks.values()].filter((task) => !hasStopped(task)).length;
+    const machines = [0, 1, 2, 3]
+      .map((number) => `machine-${number}`)
+      .filter((machine) => this.agents.get(machine)?.connected !== false && !this.draining.has(machine));
+    const room = machines.length === 0 && containerInstanceArns === undefined ? 0 : this.capacity - taken;
+    const fit = Math.min(count, Math.max(0, room));
     for (let index = 0; index < fit; index += 1) {
-      const machine = containerInstanceArns?.[index] ?? `machine-${this.#placed++ % 4}`;
+      const machine = containerInstanceArns?.[index] ?? machines[this.#placed++ % machines.length] ?? '';
       const task = aTask({
         deploymentId,
         serviceName: this.service.serviceName,
@@ -313,7 +355,7 @@ export class ServiceWorld {
     const atRest =
       running === goal &&
       this.alive().length === goal &&
-      this.leaving().length === 0 &&
+      ![...this.tasks.values()].some((task) => isLive(task) && !isAlive(task)) &&
       (service.deployments.length === 1 || taskSetsOf(service).length > 0);
     must(
       atRest || actions.length > 0 || service.status !== 'ACTIVE' || waiting !== undefined,

@@ -229,50 +229,128 @@ describe('a service', () => {
   });
 });
 
+async function silence({ containerInstanceArn }: ContainerInstance): Promise<void> {
+  await setConnected(containerInstanceArn, false);
+}
+
+async function setConnected(containerInstanceArn: string, agentConnected: boolean): Promise<void> {
+  await put(async (tx) => {
+    const current = await tx.containerInstances.get(containerInstanceArn);
+    if (current === undefined) return;
+    await tx.containerInstances.put({ ...current, agentConnected, agentConnectedChangedAt: clock.now() });
+  });
+}
+
 describe('an instance that is silent', () => {
-  it('loses its tasks after the time allowed, and they are replaced elsewhere', async () => {
-    const lost = await putInstance(aContainerInstance());
+  it('loses its tasks of services after the time allowed: they are replaced elsewhere and keep their last status', async () => {
+    const silent = await putInstance(aContainerInstance());
     await putService({ desiredCount: 1 });
     await agentsAnswer();
     const [before] = await tasks();
     await putInstance(aContainerInstance());
-    await put(async (tx) => {
-      const current = await tx.containerInstances.get(lost.containerInstanceArn);
-      if (current !== undefined)
-        await tx.containerInstances.put({ ...current, agentConnected: false, agentConnectedChangedAt: clock.now() });
-    });
+    await silence(silent);
     await clock.advance(299_000);
     expect(await tasks()).toMatchObject([{ taskArn: before?.taskArn }]);
     await clock.advance(1000);
     await quiet();
+    const [lost] = (await tasks()).filter(({ taskArn }) => taskArn === before?.taskArn);
+    expect(lost).toMatchObject({ lastStatus: 'RUNNING', desiredStatus: 'RUNNING', lostAt: clock.now() });
+    expect((await tasks()).filter(({ lostAt }) => lostAt === undefined)).toMatchObject([{ lastStatus: 'PENDING' }]);
+    const occupying = await store.read((tx) => tx.tasks.occupying('default'));
+    expect(occupying.map(({ containerInstanceArn }) => containerInstanceArn)).toContain(silent.containerInstanceArn);
+  });
+
+  it('gets a pair settled when it is back, and tells its agent so', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    await putInstance(aContainerInstance());
+    await silence(silent);
+    await clock.advance(300_000);
+    await agentsAnswer();
+    await clock.advance(40_000);
+    await setConnected(silent.containerInstanceArn, true);
+    await quiet();
+    const [stopping] = (await tasks()).filter(({ desiredStatus }) => desiredStatus === 'STOPPED');
+    expect(stopping).toMatchObject({
+      containerInstanceArn: silent.containerInstanceArn,
+      stopCode: 'ServiceSchedulerInitiated',
+      stoppedReason: expect.stringContaining('its replacement stays (berth:on-return is newest)'),
+    });
+    await agentsAnswer();
+    expect(await tasks()).toHaveLength(1);
+  });
+
+  it('moves the line of assignments when a lost task is taken up again', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    await silence(silent);
+    await clock.advance(300_000);
+    await quiet();
+    expect(await tasks()).toMatchObject([{ lostAt: expect.any(Number) }]);
+    const [{ assignmentNumber = 0 } = {}] = await tasks();
+    await setConnected(silent.containerInstanceArn, true);
+    await quiet();
+    const [task] = await tasks();
+    expect(task).not.toHaveProperty('lostAt');
+    expect(task?.assignmentNumber).toBeGreaterThan(assignmentNumber);
+  });
+
+  it('has its lost tasks declared STOPPED when it does not come back within 24 hours', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    const [before] = await tasks();
+    await silence(silent);
+    await clock.advance(300_000 + day - 1);
+    await quiet();
+    expect(await tasks()).toMatchObject([{ taskArn: before?.taskArn, lastStatus: 'RUNNING' }]);
+    await clock.advance(1);
+    await clock.advance(120_000);
     const gone = await store.read((tx) => tx.tasks.get(before?.taskArn ?? ''));
     expect(gone).toMatchObject({ lastStatus: 'STOPPED', stopCode: 'InfrastructureHealth' });
-    expect(gone?.stoppedReason).toContain('silent for 300 s');
-    expect(await tasks()).toMatchObject([{ lastStatus: 'PENDING' }]);
+    expect(gone?.stoppedReason).toContain('did not come back within 24 hours');
+  });
+
+  it('keeps its standalone tasks as they were last known, however long it is silent', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
+    await silence(silent);
+    await clock.advance(3 * day);
+    await quiet();
+    const [task] = await tasks();
+    expect(task).toMatchObject({ lastStatus: 'RUNNING', desiredStatus: 'RUNNING' });
+    expect(task).not.toHaveProperty('lostAt');
   });
 
   it('is given the whole time again when control starts', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
     await reconciler.stop();
-    const silent = await putInstance(
-      aContainerInstance({ agentConnected: false, agentConnectedChangedAt: clock.now() - day }),
-    );
-    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
+    await silence(silent);
+    await clock.advance(day);
     reconciler = create();
     await reconciler.start();
-    await clock.advance(200_000);
-    expect(await tasks()).toHaveLength(1);
-    await clock.advance(100_000);
-    expect(await tasks()).toHaveLength(0);
+    await clock.advance(299_000);
+    await quiet();
+    expect((await tasks())[0]).not.toHaveProperty('lostAt');
+    await clock.advance(1000);
+    await quiet();
+    expect(await tasks()).toMatchObject([{ lostAt: clock.now() }]);
   });
 
-  it('is never lost when the time is 0', async () => {
+  it('loses nothing when the time is 0', async () => {
     await reconciler.stop();
-    const silent = await putInstance(aContainerInstance({ agentConnected: false }));
-    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
+    const silent = await putInstance(aContainerInstance());
     reconciler = create({ lostAfterMs: 0 });
     await reconciler.start();
-    await clock.advance(day);
-    expect(await tasks()).toHaveLength(1);
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    await silence(silent);
+    await clock.advance(3 * day);
+    expect((await tasks())[0]).not.toHaveProperty('lostAt');
   });
 });
 

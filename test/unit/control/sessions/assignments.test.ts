@@ -35,6 +35,18 @@ describe('after the complete set', () => {
     });
   });
 
+  it('a lost task that the agent does not have starts only when its service takes it up again', () => {
+    const instance = aContainerInstance({ assignmentNumber: 4 });
+    const { containerInstanceArn } = instance;
+    const lost = aTask({ containerInstanceArn, lastStatus: 'PENDING', lostAt: 1, assignmentNumber: 3 });
+    const first = planOutgoing({ instance, tasks: [lost], definitions: new Map() }, lineOfHello({ tasks: [] }));
+    expect(first.messages).toMatchObject([{ type: 'completeSet' }, { type: 'assignments', tasks: [] }]);
+    const { lostAt: _, ...back } = { ...lost, assignmentNumber: 5 };
+    const moved = { ...instance, assignmentNumber: 5 };
+    const next = planOutgoing({ instance: moved, tasks: [back], definitions: new Map() }, first.line);
+    expect(next.messages).toMatchObject([{ tasks: [{ taskArn: lost.taskArn, desiredStatus: 'RUNNING' }] }]);
+  });
+
   it('nothing is sent twice in a session, whatever is announced (S3)', async () => {
     const agent = await control.connect();
     const { taskArn } = await control.place();

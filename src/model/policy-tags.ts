@@ -1,0 +1,74 @@
+/**
+ * Policies that ECS has no field for, set by tags whose keys begin with `berth:`. Values are parsed here alone: the API refuses wrong ones with the
+ * error made here, and whoever acts on a tag that got past it (one an agent registered with) takes its default.
+ */
+import type { Tag } from './tag.ts';
+
+export const policyTags = {
+  /** Of a service: how long its container instances may be silent before its tasks there are replaced. */
+  lostAfter: 'berth:lost-after',
+  /** Of a service: which of a pair stays when the container instance of a replaced task is back. */
+  onReturn: 'berth:on-return',
+} as const;
+
+export type Never = 'never';
+/** `newest`: the replacement stays. `original`: the task that is back stays, as far as it is healthy. */
+export type OnReturn = 'newest' | 'original';
+
+type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
+
+const second = 1000;
+const longestMs = 365 * 24 * 3600 * second;
+
+/** Milliseconds of `90`, `90s`, `1m30s`, `2h`; undefined when the text is none, or no time at all, or longer than a year. */
+export function parseDuration(text: string): number | undefined {
+  const [whole, days, hours, minutes, seconds, bare] =
+    /^(?:(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?|(\d{1,9}))$/.exec(text) ?? [];
+  if (whole === undefined || whole === '') return undefined;
+  const total =
+    Number(days ?? 0) * 86_400 +
+    Number(hours ?? 0) * 3600 +
+    Number(minutes ?? 0) * 60 +
+    Number(seconds ?? 0) +
+    Number(bare ?? 0);
+  const ms = total * second;
+  return ms > 0 && ms <= longestMs ? ms : undefined;
+}
+
+export function parseLostAfter(text: string): Parsed<number | Never> {
+  if (text === 'never') return { ok: true, value: 'never' };
+  const ms = parseDuration(text);
+  return ms === undefined
+    ? { ok: false, expected: 'a time from one second to a year, such as 90, 90s or 5m, or never' }
+    : { ok: true, value: ms };
+}
+
+export function parseOnReturn(text: string): Parsed<OnReturn> {
+  return text === 'newest' || text === 'original'
+    ? { ok: true, value: text }
+    : { ok: false, expected: 'newest or original' };
+}
+
+/** What kind of resource a policy belongs to. */
+export type PolicyHolder = 'service' | 'container-instance';
+
+const parsers: Readonly<Record<PolicyHolder, Readonly<Record<string, (text: string) => Parsed<unknown>>>>> = {
+  service: { [policyTags.lostAfter]: parseLostAfter, [policyTags.onReturn]: parseOnReturn },
+  'container-instance': {},
+};
+
+/** What is wrong with the first tag whose value its policy cannot take; undefined when all are well. */
+export function problemOfTags(kind: PolicyHolder, tags: readonly Tag[]): string | undefined {
+  for (const { key, value = '' } of tags) {
+    const parsed = parsers[kind][key]?.(value);
+    if (parsed?.ok === false) return `The tag ${key} of a ${kind}: expected ${parsed.expected}, got '${value}'.`;
+  }
+  return undefined;
+}
+
+/** The value of the policy; the default where the tag is absent or says nothing that can be understood. */
+export function policyOf<T>(tags: readonly Tag[], key: string, parse: (text: string) => Parsed<T>, initial: T): T {
+  const tag = tags.find((each) => each.key === key);
+  const parsed = tag === undefined ? undefined : parse(tag.value ?? '');
+  return parsed?.ok === true ? parsed.value : initial;
+}
