@@ -2,11 +2,11 @@
  * Waiting with eyes open: every wait has a deadline, shows what each task does and the service's events as they come, and ends with the reason when
  * it fails. Ctrl-C ends the waiting only and says how to look again.
  */
-import type { Service, Task } from '@aws-sdk/client-ecs';
+import type { ContainerInstance, Service, Task } from '@aws-sdk/client-ecs';
 import type { CliContext } from './context.ts';
 import { CliError } from './errors.ts';
 import { countsOf, definitionName, isStable, portsOf, primaryOf, reasonOf, shortId } from './format.ts';
-import { describeTasks, findService, listTasks } from './lookup.ts';
+import { describeTasks, findInstance, findService, listTasks } from './lookup.ts';
 import { createProgress, type ProgressItem } from './output/progress.ts';
 
 const pollIntervalMs = 400;
@@ -133,6 +133,29 @@ export async function waitForServiceGone(context: CliContext, name: string, time
       };
     },
   });
+}
+
+/** Resolves when no task is left on the instance; fails when somebody lets tasks be placed there again. */
+export async function waitForDrain(context: CliContext, id: string, timeoutSeconds: number): Promise<ContainerInstance> {
+  let instance = await findInstance(context, id);
+  const name = shortId(instance.containerInstanceArn) ?? id;
+  await wait(context, {
+    what: `container instance ${name} to be drained`,
+    timeoutSeconds,
+    lookAgain: `look again with \`berth instance show ${name}\`; \`--deadline\` ends what holds it up`,
+    async look() {
+      instance = await findInstance(context, id);
+      const [head = '', ...left] = (instance.statusReason ?? '').split('; ');
+      const undrained = { failed: `${name} is ${instance.status}: somebody ended its draining` };
+      const done = head.startsWith('Draining is complete');
+      return {
+        items: [head, ...left.map((line) => `  ${line}`)].map((text, index) => ({ key: String(index), text })),
+        lines: [],
+        outcome: instance.status === 'DRAINING' ? (done ? 'done' : 'waiting') : undrained,
+      };
+    },
+  });
+  return instance;
 }
 
 /** Resolves when every task has reached the status, or a later one; a task that stopped without having run fails the wait for RUNNING. */

@@ -53,6 +53,8 @@ export interface ContainerInstance {
   hostname: string;
   status: ContainerInstanceStatus;
   statusReason?: string;
+  /** Epoch milliseconds since when it is DRAINING; absent otherwise. */
+  drainingSince?: number;
   agentConnected: boolean;
   /** Epoch milliseconds since when `agentConnected` has its value. */
   agentConnectedChangedAt: number;

@@ -9,6 +9,10 @@ export const policyTags = {
   lostAfter: 'berth:lost-after',
   /** Of a service: which of a pair stays when the container instance of a replaced task is back. */
   onReturn: 'berth:on-return',
+  /** Of a container instance: how long its draining may take before what is left is stopped. */
+  drainDeadline: 'berth:drain-deadline',
+  /** Of a container instance: what its draining does to tasks of no service. */
+  drainStandalone: 'berth:drain-standalone',
 } as const;
 
 export type Never = 'never';
@@ -49,12 +53,26 @@ export function parseOnReturn(text: string): Parsed<OnReturn> {
     : { ok: false, expected: 'newest or original' };
 }
 
+export function parseDrainDeadline(text: string): Parsed<number> {
+  const ms = parseDuration(text);
+  return ms === undefined
+    ? { ok: false, expected: 'a time from one second to a year, such as 90, 90s or 1h' }
+    : { ok: true, value: ms };
+}
+
+export function parseDrainStandalone(text: string): Parsed<'wait' | 'stop'> {
+  return text === 'wait' || text === 'stop' ? { ok: true, value: text } : { ok: false, expected: 'wait or stop' };
+}
+
 /** What kind of resource a policy belongs to. */
 export type PolicyHolder = 'service' | 'container-instance';
 
 const parsers: Readonly<Record<PolicyHolder, Readonly<Record<string, (text: string) => Parsed<unknown>>>>> = {
   service: { [policyTags.lostAfter]: parseLostAfter, [policyTags.onReturn]: parseOnReturn },
-  'container-instance': {},
+  'container-instance': {
+    [policyTags.drainDeadline]: parseDrainDeadline,
+    [policyTags.drainStandalone]: parseDrainStandalone,
+  },
 };
 
 /** What is wrong with the first tag whose value its policy cannot take; undefined when all are well. */

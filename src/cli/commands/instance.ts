@@ -1,11 +1,25 @@
 /** `berth instance list | show | drain | activate`. */
-import { UpdateContainerInstancesStateCommand, type ContainerInstance, type Resource } from '@aws-sdk/client-ecs';
-import type { Command } from 'commander';
+import {
+  TagResourceCommand,
+  UpdateContainerInstancesStateCommand,
+  type ContainerInstance,
+  type Resource,
+} from '@aws-sdk/client-ecs';
+import { Option, type Command } from 'commander';
 import { printList, printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { shortId } from '../format.ts';
 import { findInstance, listInstances, listTasks } from '../lookup.ts';
+import { parsePositive } from '../options.ts';
 import { age, renderFields } from '../output/table.ts';
+import { waitForDrain } from '../wait.ts';
+
+interface DrainOptions {
+  deadline?: string;
+  standalone?: 'wait' | 'stop';
+  wait?: boolean;
+  timeout: number;
+}
 
 export function addInstanceCommands(program: Command, context: CliContext): void {
   const instance = program.command('instance').description('the machines that run tasks');
@@ -22,12 +36,18 @@ export function addInstanceCommands(program: Command, context: CliContext): void
     .command('drain')
     .description('place nothing new and move service tasks away')
     .argument('<id>')
-    .action((id: string) => setState(context, id, 'DRAINING'));
+    .option('--deadline <duration>', 'when it passes, stop what is left, protected tasks too: 90s, 30m, 1h')
+    .addOption(
+      new Option('--standalone <what>', 'tasks of no service: wait for their end, or stop them').choices(['wait', 'stop']),
+    )
+    .option('--wait', 'wait until no task is left, and show what is and why')
+    .option('--timeout <seconds>', 'how long to wait', parsePositive, 3600)
+    .action((id: string, options: DrainOptions) => drainInstance(context, id, options));
   instance
     .command('activate')
     .description('let tasks be placed again')
     .argument('<id>')
-    .action((id: string) => setState(context, id, 'ACTIVE'));
+    .action((id: string) => activateInstance(context, id));
 }
 
 function amount(resources: Resource[] | undefined, name: string): number | undefined {
@@ -68,7 +88,8 @@ async function showInstance(context: CliContext, id: string): Promise<void> {
     renderFields([
       ['id', shortId(instance.containerInstanceArn)],
       ['machine', instance.ec2InstanceId],
-      ['status', [instance.status, instance.statusReason].filter((part) => part !== undefined).join(': ')],
+      ['status', instance.status],
+      ['reason', instance.statusReason?.replaceAll('; ', '\n  ')],
       [
         'agent',
         `${instance.agentConnected === true ? 'connected' : 'disconnected'}, version ${instance.versionInfo?.agentVersion ?? 'unknown'}`,
@@ -92,21 +113,47 @@ async function showInstance(context: CliContext, id: string): Promise<void> {
   );
 }
 
-async function setState(context: CliContext, id: string, status: 'ACTIVE' | 'DRAINING'): Promise<void> {
+/** The choices are the instance's own tags, so they hold for whoever drains it, and until they are changed. */
+async function drainInstance(context: CliContext, id: string, options: DrainOptions): Promise<void> {
   const instance = await findInstance(context, id);
+  const tags = [
+    { key: 'berth:drain-deadline', value: options.deadline },
+    { key: 'berth:drain-standalone', value: options.standalone },
+  ].filter(({ value }) => value !== undefined);
+  if (tags.length > 0) {
+    await context.ecs().send(new TagResourceCommand({ resourceArn: instance.containerInstanceArn, tags }));
+  }
+  const drained = await setState(context, instance, 'DRAINING');
+  const shown = options.wait === true ? await waitForDrain(context, id, options.timeout) : drained;
+  const name = shortId(instance.containerInstanceArn);
+  printOne(context, shown, () =>
+    options.wait === true
+      ? `${name} is drained; deregister it, or let tasks be placed again with \`berth instance activate ${name}\``
+      : `${name} is draining; its service tasks move away.\n${(shown?.statusReason ?? '').replaceAll('; ', '\n  ')}\n` +
+        `follow it with \`berth instance drain ${name} --wait\``,
+  );
+}
+
+async function activateInstance(context: CliContext, id: string): Promise<void> {
+  const instance = await findInstance(context, id);
+  const activated = await setState(context, instance, 'ACTIVE');
+  printOne(context, activated, () => `${shortId(instance.containerInstanceArn)} takes tasks again`);
+}
+
+async function setState(
+  context: CliContext,
+  { containerInstanceArn = '' }: ContainerInstance,
+  status: 'ACTIVE' | 'DRAINING',
+): Promise<ContainerInstance | undefined> {
   const answer = await context.ecs().send(
     new UpdateContainerInstancesStateCommand({
       cluster: context.cluster,
-      containerInstances: [instance.containerInstanceArn ?? id],
+      containerInstances: [containerInstanceArn],
       status,
     }),
   );
   const failure = answer.failures?.[0];
   if (failure !== undefined)
-    throw new CliError(`${shortId(instance.containerInstanceArn)}: ${failure.reason} ${failure.detail ?? ''}`.trim());
-  printOne(context, answer.containerInstances?.[0], () =>
-    status === 'DRAINING'
-      ? `${shortId(instance.containerInstanceArn)} is draining; its service tasks move away, standalone tasks stay until they end`
-      : `${shortId(instance.containerInstanceArn)} takes tasks again`,
-  );
+    throw new CliError(`${shortId(containerInstanceArn)}: ${failure.reason} ${failure.detail ?? ''}`.trim());
+  return answer.containerInstances?.[0];
 }

@@ -1,10 +1,13 @@
 /** ListContainerInstances, DescribeContainerInstances, UpdateContainerInstancesState, DeregisterContainerInstance. */
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Failure } from '#model/placement.ts';
+import type { Service } from '#model/service.ts';
+import { isProtected } from '#model/task-protection.ts';
 import { remainingResources } from '#model/resources.ts';
 import { containerInstanceHasTasks, invalidParameter } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderContainerInstance } from '#protocol/ecs/render-container-instance.ts';
+import { drainProgress } from '../deployments/drain.ts';
 import { declareStopped, requestStops } from '../reconciler/stop.ts';
 import { candidatesOf, queriedInstance } from '../scheduler/candidate.ts';
 import { evaluateQuery } from '../scheduler/query-evaluator.ts';
@@ -39,11 +42,12 @@ export const containerInstanceHandlers: Handlers<
     return { containerInstanceArns: items.map((instance) => instance.containerInstanceArn), ...token };
   },
 
-  async DescribeContainerInstances({ store, realm }, { cluster: reference, containerInstances, include = [] }) {
+  async DescribeContainerInstances(context, { cluster: reference, containerInstances, include = [] }) {
+    const { store, realm } = context;
     return store.read(async (tx) => {
       const clusterName = await readableClusterName(tx, realm, reference);
       const { found, failures } = await findInstances(tx, { realm, clusterName, references: containerInstances });
-      return { containerInstances: await shown(tx, clusterName, found, include), failures };
+      return { containerInstances: await shown(tx, context, clusterName, found, include), failures };
     });
   },
 
@@ -58,7 +62,7 @@ export const containerInstanceHandlers: Handlers<
         if (instance.status === 'INACTIVE') failures.push({ arn: instance.containerInstanceArn, reason: 'INACTIVE' });
         else updated.push(await withStatus(tx, context, instance, status));
       }
-      return { containerInstances: await shown(tx, clusterName, updated, []), failures };
+      return { containerInstances: await shown(tx, context, clusterName, updated, []), failures };
     });
   },
 
@@ -81,7 +85,7 @@ export const containerInstanceHandlers: Handlers<
         reason: 'Container instance deregistration forced by user',
       });
       const deregistered = (await tx.containerInstances.get(instance.containerInstanceArn)) ?? instance;
-      const [rendered] = await shown(tx, clusterName, [deregistered], []);
+      const [rendered] = await shown(tx, context, clusterName, [deregistered], []);
       return { containerInstance: rendered };
     });
   },
@@ -119,7 +123,10 @@ async function findInstances(
   return { found, failures };
 }
 
-/** A DRAINING instance gives up what has not started yet at once; what runs is replaced by the services, and other tasks stay. */
+/**
+ * A DRAINING instance gives up what has not started yet at once; what runs is replaced by the services, and what becomes of other tasks its tags
+ * say (deployments/drain.ts).
+ */
 async function withStatus(
   tx: StoreTransaction,
   context: HandlerContext,
@@ -127,10 +134,15 @@ async function withStatus(
   status: 'ACTIVE' | 'DRAINING',
 ): Promise<ContainerInstance> {
   if (instance.status === status) return instance;
-  await tx.containerInstances.put({ ...instance, status, version: instance.version + 1 });
+  const { drainingSince: _, ...settled } = instance;
+  const now = context.clock.now();
+  const dated = status === 'DRAINING' ? { drainingSince: now } : {};
+  await tx.containerInstances.put({ ...settled, ...dated, status, version: instance.version + 1 });
   if (status === 'DRAINING') {
     const live = await tx.tasks.all({ containerInstanceArn: instance.containerInstanceArn, live: true });
-    const starting = live.filter((task) => task.serviceName !== undefined && task.lastStatus === 'PENDING');
+    const starting = live.filter(
+      (task) => task.serviceName !== undefined && task.lastStatus === 'PENDING' && !isProtected(task, now),
+    );
     await requestStops(tx, context, starting, {
       stopCode: 'ServiceSchedulerInitiated',
       reason: `Container instance ${instance.containerInstanceArn} is draining`,
@@ -141,21 +153,49 @@ async function withStatus(
 
 async function shown(
   tx: StoreTransaction,
+  { clock }: Pick<HandlerContext, 'clock'>,
   clusterName: string,
   instances: readonly ContainerInstance[],
   include: Include,
 ): Promise<object[]> {
   const occupying = instances.length === 0 ? [] : await tx.tasks.occupying(clusterName);
   const byInstance = Map.groupBy(occupying, (task) => task.containerInstanceArn);
+  const drains = await drainsOf(tx, clusterName, instances, clock.now());
   return instances.map((instance) => {
     const tasks = byInstance.get(instance.containerInstanceArn) ?? [];
     return renderContainerInstance(instance, {
       remaining: remainingResources(instance.resources, tasks),
       runningTasks: tasks.filter((task) => task.lastStatus === 'RUNNING').length,
       pendingTasks: tasks.filter(isPending).length,
+      statusReason: drains.get(instance.containerInstanceArn),
       include,
     });
   });
+}
+
+/** How far each DRAINING one of the instances is, and what holds it up. */
+async function drainsOf(
+  tx: StoreTransaction,
+  clusterName: string,
+  instances: readonly ContainerInstance[],
+  now: number,
+): Promise<Map<string, string>> {
+  const progress = new Map<string, string>();
+  const draining = instances.filter(({ status }) => status === 'DRAINING');
+  if (draining.length === 0) return progress;
+  const active = await tx.containerInstances.list({ clusterName, statuses: ['ACTIVE'] });
+  const othersEligible = active.some(({ agentConnected }) => agentConnected);
+  for (const instance of draining) {
+    const { containerInstanceArn } = instance;
+    const tasks = await tx.tasks.all({ containerInstanceArn, live: true });
+    const services = new Map<string, Service>();
+    for (const name of new Set(tasks.flatMap(({ serviceName }) => serviceName ?? []))) {
+      const service = await tx.services.get(clusterName, name);
+      if (service !== undefined) services.set(name, service);
+    }
+    progress.set(containerInstanceArn, drainProgress({ instance, tasks, services, othersEligible }, now));
+  }
+  return progress;
 }
 
 function isPending(task: OccupyingTask): boolean {

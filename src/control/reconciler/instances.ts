@@ -1,15 +1,17 @@
 /**
- * Instances whose agent is silent. Services replace their tasks by policies of their own (deployments/absences.ts); here their patience ends: a
- * lost task whose instance does not come back within a day is declared STOPPED, and an agent that returns after that is told to stop it. Everything is
- * checked again inside the transaction: an agent may return at the very moment.
+ * What control does about an instance itself, beside its services. Silent ones: services replace their tasks by policies of their own
+ * (deployments/absences.ts); here their patience ends: a lost task whose instance does not come back within a day is declared STOPPED, and an agent that
+ * returns after that is told to stop it. DRAINING ones: standalone tasks and the deadline (deployments/drain.ts). What is due is decided again inside
+ * the transaction: an agent may return, and a user may undrain, at the very moment.
  */
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Store, StoreTransaction } from '#control/store/store.ts';
+import { decideDrain, type DrainDecision } from '../deployments/drain.ts';
 import { isLost } from '../deployments/task-health.ts';
-import { declareStopped } from './stop.ts';
+import { declareStopped, requestStops } from './stop.ts';
 
 export interface InstanceLookDeps {
   store: Store;
@@ -28,13 +30,44 @@ export interface InstanceLook {
 export const givenUpAfterMs = 24 * 60 * 60 * 1000;
 
 export async function reconcileInstance(deps: InstanceLookDeps, containerInstanceArn: string): Promise<InstanceLook> {
-  const { instance, lost } = await deps.store.read((tx) => readLost(tx, containerInstanceArn));
+  const instance = await deps.store.read((tx) => tx.containerInstances.get(containerInstanceArn));
   if (instance === undefined) return {};
-  if (lost.length === 0) return { instance };
+  const times = [await lookAtSilence(deps, instance), await lookAtDrain(deps, instance)];
+  const known = times.filter((time) => time !== undefined);
+  return { instance, ...(known.length === 0 ? {} : { lookAgainAt: Math.min(...known) }) };
+}
+
+async function lookAtSilence(
+  deps: InstanceLookDeps,
+  { agentConnected, containerInstanceArn }: ContainerInstance,
+): Promise<number | undefined> {
+  if (agentConnected) return undefined;
+  const { instance, lost } = await deps.store.read((tx) => readLost(tx, containerInstanceArn));
+  if (instance === undefined || lost.length === 0) return undefined;
   const giveUpAt = firstGivenUpAt(instance, lost, deps);
-  if (giveUpAt > deps.clock.now()) return { instance, lookAgainAt: giveUpAt };
-  const next = await deps.store.write((tx) => giveUp(tx, deps, containerInstanceArn));
-  return { instance, ...(next === undefined ? {} : { lookAgainAt: next }) };
+  if (giveUpAt > deps.clock.now()) return giveUpAt;
+  return deps.store.write((tx) => giveUp(tx, deps, containerInstanceArn));
+}
+
+async function lookAtDrain(
+  deps: InstanceLookDeps,
+  { status, containerInstanceArn }: ContainerInstance,
+): Promise<number | undefined> {
+  if (status !== 'DRAINING') return undefined;
+  const due = await deps.store.read((tx) => drainOf(tx, deps, containerInstanceArn));
+  if (due.stops.length === 0) return due.wakeAt;
+  return deps.store.write(async (tx) => {
+    const { stops, wakeAt } = await drainOf(tx, deps, containerInstanceArn);
+    for (const { tasks, ...request } of stops) await requestStops(tx, deps, tasks, request);
+    return wakeAt;
+  });
+}
+
+async function drainOf(tx: StoreTransaction, { clock }: InstanceLookDeps, arn: string): Promise<DrainDecision> {
+  const instance = await tx.containerInstances.get(arn);
+  if (instance?.status !== 'DRAINING') return { stops: [] };
+  const tasks = await tx.tasks.all({ containerInstanceArn: arn, live: true });
+  return decideDrain(instance, tasks, clock.now());
 }
 
 /** Declares STOPPED what was waited for long enough; answers when the next one will have been. */

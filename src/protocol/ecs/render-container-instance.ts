@@ -16,12 +16,14 @@ export interface ContainerInstanceView {
   readonly remaining: InstanceResources;
   readonly runningTasks: number;
   readonly pendingTasks: number;
+  /** Instead of the row's own. */
+  readonly statusReason?: string | undefined;
   readonly include?: readonly ('TAGS' | 'CONTAINER_INSTANCE_HEALTH')[];
 }
 
 export function renderContainerInstance(
   instance: ContainerInstance,
-  { remaining, runningTasks, pendingTasks, include = [] }: ContainerInstanceView,
+  { remaining, runningTasks, pendingTasks, statusReason, include = [] }: ContainerInstanceView,
 ): RenderedInstance {
   return present({
     containerInstanceArn: instance.containerInstanceArn,
@@ -31,7 +33,7 @@ export function renderContainerInstance(
     registeredResources: renderResources(instance.resources),
     remainingResources: renderResources(remaining),
     status: instance.status,
-    statusReason: instance.statusReason,
+    statusReason: statusReason ?? instance.statusReason,
     agentConnected: instance.agentConnected,
     runningTasksCount: runningTasks,
     pendingTasksCount: pendingTasks,

@@ -126,6 +126,67 @@ describe('draining', () => {
     expect((await world.call('RunTask', { taskDefinition: 'web' }))['failures']).toEqual([]);
   });
 
+  test('says in statusReason what is left and why', async () => {
+    const world = await apiWorld();
+    const { containerInstanceArn: arn } = await world.instance();
+    await world.definition();
+    await world.call('RunTask', { taskDefinition: 'web' });
+    const reason = async (): Promise<unknown> =>
+      (await world.call('DescribeContainerInstances', { containerInstances: [arn] }))['containerInstances']?.[0]?.[
+        'statusReason'
+      ];
+    expect(await reason()).toBeUndefined();
+    await world.call('UpdateContainerInstancesState', { containerInstances: [arn], status: 'DRAINING' });
+    expect(await reason()).toMatch(/^Draining: 1 task is left; task \w{12} belongs to no service and is waited for$/);
+    const [task] = (await world.call('ListTasks'))['taskArns'] as unknown as string[];
+    await world.report(task, { lastStatus: 'STOPPED', desiredStatus: 'STOPPED' });
+    expect(await reason()).toBe('Draining is complete: no task is left');
+    await world.call('UpdateContainerInstancesState', { containerInstances: [arn], status: 'ACTIVE' });
+    expect(await reason()).toBeUndefined();
+  });
+
+  test('is dated, so that its deadline is counted from then and not from another draining', async () => {
+    const world = await apiWorld();
+    const { containerInstanceArn: arn } = await world.instance();
+    const setStatus = (status: string) =>
+      world.call('UpdateContainerInstancesState', { containerInstances: [arn], status });
+    const since = async () => (await world.store.read((tx) => tx.containerInstances.get(arn)))?.drainingSince;
+    await setStatus('DRAINING');
+    const first = world.clock.now();
+    expect(await since()).toBe(first);
+    await world.clock.advance(1000);
+    await setStatus('DRAINING');
+    expect(await since()).toBe(first);
+    await setStatus('ACTIVE');
+    expect(await since()).toBeUndefined();
+    await setStatus('DRAINING');
+    expect(await since()).toBe(first + 1000);
+  });
+
+  test.each([
+    ['berth:drain-deadline', 'tomorrow', 'expected a time from one second to a year'],
+    ['berth:drain-standalone', 'kill', 'expected wait or stop'],
+  ])('is refused a policy that cannot be: %s=%s', async (key, value, message) => {
+    const world = await apiWorld();
+    const { containerInstanceArn: resourceArn } = await world.instance();
+    const refused = await world.refusal('TagResource', { resourceArn, tags: [{ key, value }] });
+    expect(refused).toMatchObject({
+      type: 'InvalidParameterException',
+      message: expect.stringContaining(`The tag ${key} of a container-instance: ${message}`),
+    });
+  });
+
+  test('stops no task that has not started while it is protected', async () => {
+    const world = await apiWorld();
+    const { containerInstanceArn: arn } = await world.instance();
+    await world.definition();
+    const { tasks } = await world.call('RunTask', { taskDefinition: 'web' });
+    const pending = String(tasks?.[0]?.['taskArn']);
+    await world.report(pending, { serviceName: 'web', protectedUntil: world.clock.now() + 60_000 });
+    await world.call('UpdateContainerInstancesState', { containerInstances: [arn], status: 'DRAINING' });
+    expect((await world.call('ListTasks'))['taskArns']).toEqual([pending]);
+  });
+
   test('refuses other statuses and tells what cannot change', async () => {
     const world = await apiWorld();
     const gone = await world.instance({ status: 'INACTIVE' });

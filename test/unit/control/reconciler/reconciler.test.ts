@@ -354,6 +354,69 @@ describe('an instance that is silent', () => {
   });
 });
 
+describe('an instance that is drained', () => {
+  async function drained(tags: ContainerInstance['tags']): Promise<ContainerInstance> {
+    const instance = await putInstance(aContainerInstance({ tags }));
+    await putService({ desiredCount: 1, deploymentConfiguration: { minimumHealthyPercent: 100, maximumPercent: 100 } });
+    await agentsAnswer();
+    const { containerInstanceArn } = instance;
+    await put((tx) => tx.tasks.put(aTask({ containerInstanceArn })));
+    await put(async (tx) => {
+      const current = await tx.containerInstances.get(containerInstanceArn);
+      if (current === undefined) throw new Error('no instance');
+      await tx.containerInstances.put({ ...current, status: 'DRAINING', drainingSince: clock.now() });
+    });
+    await quiet();
+    return instance;
+  }
+
+  const wanted = async (): Promise<Task[]> => (await tasks()).filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
+
+  it('leaves standalone tasks alone, as ECS does', async () => {
+    await drained([]);
+    await clock.advance(3 * day);
+    expect(await wanted()).toHaveLength(2);
+  });
+
+  it('stops standalone tasks at once where its tag says so', async () => {
+    await drained([{ key: 'berth:drain-standalone', value: 'stop' }]);
+    expect(await wanted()).toMatchObject([{ serviceName: 'web' }]);
+    const stopping = (await tasks()).find(({ desiredStatus }) => desiredStatus === 'STOPPED');
+    expect(stopping).toMatchObject({
+      stopCode: 'TerminationNotice',
+      stoppedReason: expect.stringContaining('berth:drain-standalone is stop'),
+    });
+  });
+
+  it('stops what is left at its deadline, protected tasks too', async () => {
+    await drained([{ key: 'berth:drain-deadline', value: '1h' }]);
+    const [task] = (await wanted()).filter(({ serviceName }) => serviceName === 'web');
+    if (task === undefined) throw new Error('no task');
+    await put((tx) => tx.tasks.put({ ...task, protectedUntil: clock.now() + day }));
+    await clock.advance(3_599_999);
+    await quiet();
+    expect(await wanted()).toHaveLength(2);
+    await clock.advance(1);
+    await quiet();
+    expect(await wanted()).toEqual([]);
+    expect((await tasks()).map(({ stopCode }) => stopCode)).toEqual(['TerminationNotice', 'TerminationNotice']);
+    expect((await tasks())[0]?.stoppedReason).toContain('berth:drain-deadline');
+  });
+
+  it('stops nothing more when it is ACTIVE again before its deadline', async () => {
+    const { containerInstanceArn } = await drained([{ key: 'berth:drain-deadline', value: '1h' }]);
+    await clock.advance(1_800_000);
+    await put(async (tx) => {
+      const current = await tx.containerInstances.get(containerInstanceArn);
+      if (current === undefined) throw new Error('no instance');
+      const { drainingSince: _, ...active } = current;
+      await tx.containerInstances.put({ ...active, status: 'ACTIVE' });
+    });
+    await clock.advance(day);
+    expect(await wanted()).toHaveLength(2);
+  });
+});
+
 describe('what is over', () => {
   it('is forgotten after its time', async () => {
     await put(async (tx) => {
