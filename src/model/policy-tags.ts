@@ -9,6 +9,8 @@ export const policyTags = {
   lostAfter: 'berth:lost-after',
   /** Of a service: which of a pair stays when the container instance of a replaced task is back. */
   onReturn: 'berth:on-return',
+  /** Of a service: whether its tasks are moved until they are spread over the instances that there are. */
+  rebalance: 'berth:rebalance',
   /** Of a container instance: how long its draining may take before what is left is stopped. */
   drainDeadline: 'berth:drain-deadline',
   /** Of a container instance: what its draining does to tasks of no service. */
@@ -53,6 +55,12 @@ export function parseOnReturn(text: string): Parsed<OnReturn> {
     : { ok: false, expected: 'newest or original' };
 }
 
+export function parseRebalance(text: string): Parsed<'ENABLED' | 'DISABLED'> {
+  return text === 'ENABLED' || text === 'DISABLED'
+    ? { ok: true, value: text }
+    : { ok: false, expected: 'ENABLED or DISABLED' };
+}
+
 export function parseDrainDeadline(text: string): Parsed<number> {
   const ms = parseDuration(text);
   return ms === undefined
@@ -68,7 +76,7 @@ export function parseDrainStandalone(text: string): Parsed<'wait' | 'stop'> {
 export type PolicyHolder = 'service' | 'container-instance';
 
 const parsers: Readonly<Record<PolicyHolder, Readonly<Record<string, (text: string) => Parsed<unknown>>>>> = {
-  service: { [policyTags.lostAfter]: parseLostAfter, [policyTags.onReturn]: parseOnReturn },
+  service: { [policyTags.lostAfter]: parseLostAfter, [policyTags.onReturn]: parseOnReturn, [policyTags.rebalance]: parseRebalance },
   'container-instance': {
     [policyTags.drainDeadline]: parseDrainDeadline,
     [policyTags.drainStandalone]: parseDrainStandalone,

@@ -27,6 +27,16 @@ export interface ServiceEvent {
   message: string;
 }
 
+/** Over availability zones, as ECS does; over instances, by a tag. */
+export type RebalancingCause = 'zones' | 'instances';
+
+/** The service is being spread anew, one task at a time. */
+export interface Rebalancing {
+  cause: RebalancingCause;
+  /** `replacement` was started for `victim`, which stops when it is healthy. Absent between two moves. */
+  move?: { victim: string; replacement: string };
+}
+
 export interface Service {
   serviceArn: string;
   serviceName: string;
@@ -51,6 +61,7 @@ export interface Service {
   enableECSManagedTags: boolean;
   propagateTags: 'TASK_DEFINITION' | 'SERVICE' | 'NONE';
   availabilityZoneRebalancing: 'ENABLED' | 'DISABLED';
+  rebalancing?: Rebalancing;
   /** Fields of features that act later (load balancers, registries, …), kept as sent and returned unchanged. */
   kept: Readonly<Record<string, unknown>>;
   createdAt: number;

@@ -4,6 +4,7 @@
  */
 import type { DeploymentConfiguration, SchedulingStrategy, Service } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
+import { problemOfZoneRebalancing } from '#model/zone-rebalancing.ts';
 import { invalidParameter, unsupportedFeature } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { checkNetwork, checkPlacement, checkPlatform } from './launch-checks.ts';
@@ -74,7 +75,6 @@ function refuseUnbuilt(input: Settings): void {
     'VPC Lattice (vpcLatticeConfigurations)': isFilled(input.vpcLatticeConfigurations),
     'Gateway connectors (gatewayConnectors)': isFilled(input.gatewayConnectors),
     'Service metrics (monitoring)': isFilled(input.monitoring?.metricConfigurations),
-    'Availability zone rebalancing': input.availabilityZoneRebalancing === 'ENABLED',
     'The deployment controller CODE_DEPLOY': input.deploymentController?.type === 'CODE_DEPLOY',
     ...unbuiltDeployments(input.deploymentConfiguration ?? {}),
   }).find(([, asked]) => asked);
@@ -112,7 +112,7 @@ export function withSettings(service: Service, input: Settings, definition: Task
   if (definition !== undefined) checkNetwork(definition, networkConfiguration);
   checkPlatform(service.launchType, input.platformVersion);
   const grace = input.healthCheckGracePeriodSeconds ?? service.healthCheckGracePeriodSeconds;
-  return {
+  return withZoneRebalancing(input.availabilityZoneRebalancing, {
     ...service,
     taskDefinitionArn: definition?.taskDefinitionArn ?? service.taskDefinitionArn,
     desiredCount: input.desiredCount ?? service.desiredCount,
@@ -128,7 +128,19 @@ export function withSettings(service: Service, input: Settings, definition: Task
     enableECSManagedTags: input.enableECSManagedTags ?? service.enableECSManagedTags,
     propagateTags: input.propagateTags ?? service.propagateTags,
     kept: { ...service.kept, ...keptSettings(input) },
-  };
+  });
+}
+
+/** Asked for by name it has to be possible; where nothing is said it ends with a setting that it does not go with. */
+function withZoneRebalancing(asked: Service['availabilityZoneRebalancing'] | undefined, service: Service): Service {
+  const availabilityZoneRebalancing = asked ?? service.availabilityZoneRebalancing;
+  if (availabilityZoneRebalancing === 'DISABLED') return { ...service, availabilityZoneRebalancing };
+  const problem = problemOfZoneRebalancing(service);
+  if (problem === undefined) return { ...service, availabilityZoneRebalancing };
+  if (asked === 'ENABLED') {
+    throw invalidParameter(`availabilityZoneRebalancing: ENABLED does not go with ${problem}.`);
+  }
+  return { ...service, availabilityZoneRebalancing: 'DISABLED' };
 }
 
 function withDeploymentSettings(

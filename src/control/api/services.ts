@@ -187,7 +187,7 @@ function blankService(
     enableExecuteCommand: false,
     enableECSManagedTags: false,
     propagateTags: 'NONE',
-    availabilityZoneRebalancing: 'DISABLED',
+    availabilityZoneRebalancing: 'ENABLED',
     kept: {},
     createdAt: clock.now(),
     createdBy: principal.arn,
@@ -203,7 +203,7 @@ function sameSettings(a: Service, b: Service): boolean {
 /** The settings, without what time and the scheduler make of them. */
 function promised(service: Service): object {
   const desiredCount = service.schedulingStrategy === 'DAEMON' ? 0 : service.desiredCount;
-  return { ...service, desiredCount, deployments: [], events: [], createdAt: 0, createdBy: '' };
+  return { ...service, desiredCount, deployments: [], events: [], rebalancing: undefined, createdAt: 0, createdBy: '' };
 }
 
 async function update(

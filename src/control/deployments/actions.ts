@@ -1,6 +1,6 @@
 /** What a decision about a service may ask for. The union follows from one map, so that an executor that forgets an action does not compile. */
 import type { Deployment } from '#model/deployment.ts';
-import type { ServiceStatus } from '#model/service.ts';
+import type { Rebalancing, RebalancingCause, ServiceStatus } from '#model/service.ts';
 import type { StopCode } from '#model/task.ts';
 
 export interface ServiceActionMap {
@@ -16,6 +16,10 @@ export interface ServiceActionMap {
   resumeTasks: { taskArns: readonly string[] };
   /** `containerInstanceArns` names the place of each (daemons); otherwise placement chooses. */
   startTasks: { deploymentId: string; count: number; containerInstanceArns?: readonly string[] };
+  /** Starts a replacement for the victim on the instance and remembers the pair; nothing when there is no place any more. */
+  moveTask: { deploymentId: string; cause: RebalancingCause; victim: string; containerInstanceArn: string; to: string };
+  /** Absent: nothing is being spread anew. */
+  setRebalancing: { rebalancing?: Rebalancing };
   /** Asks instances to pull the images of a deployment before its tasks come. */
   prepull: { deploymentId: string; containerInstanceArns: readonly string[] };
   /** Suppressed when it repeats what was said; see service-events.ts. */

@@ -1,5 +1,6 @@
 /** The tasks of a service sorted by what a rollout may do with them. */
 import type { Deployment } from '#model/deployment.ts';
+import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import { isHeld } from './launch-throttle.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
@@ -30,7 +31,7 @@ export interface Plan {
 
 export interface PlannedStop {
   task: Task;
-  reason: 'scaling' | 'unhealthy' | 'draining';
+  reason: 'scaling' | 'unhealthy' | 'draining' | 'rebalancing';
 }
 
 export interface PlannedStart {
@@ -59,7 +60,28 @@ export interface Census {
   returned: Task[];
 }
 
-export function takeCensus({ snapshot, primary, now }: PlanInput): Census {
+export function takeCensus(input: PlanInput): Census {
+  const census = countAll(input);
+  const victim = movingTask(census, input);
+  if (victim === undefined) return census;
+  return { ...census, own: census.own.filter((task) => task !== victim), outgoing: [...census.outgoing, victim] };
+}
+
+/** Whether the move that the service remembers goes on: both tasks are its own, one of them is more than it wants. */
+export function isMoving(input: PlanInput): boolean {
+  return movingTask(countAll(input), input) !== undefined;
+}
+
+/** What leaves for the sake of the spread, as long as its replacement is there and nothing else is missing. */
+function movingTask({ own }: Census, { snapshot: { service }, now }: PlanInput): Task | undefined {
+  const { move } = service.rebalancing ?? {};
+  if (move === undefined || own.length <= service.desiredCount) return undefined;
+  const victim = own.find(({ taskArn }) => taskArn === move.victim);
+  const replaced = own.some(({ taskArn }) => taskArn === move.replacement);
+  return victim !== undefined && replaced && !isProtected(victim, now) ? victim : undefined;
+}
+
+function countAll({ snapshot, primary, now }: PlanInput): Census {
   const census: Census = { own: [], outgoing: [], leaving: [], returned: [] };
   for (const task of snapshot.tasks) {
     if (isReturned(task, snapshot)) census.returned.push(task);
@@ -96,7 +118,8 @@ export function isStanding(task: Task, { snapshot, now }: PlanInput): boolean {
 
 export function stopReason(task: Task, { snapshot, now }: PlanInput): PlannedStop['reason'] {
   if (isUnhealthy(task, snapshot.service, now)) return 'unhealthy';
-  return isOnDraining(task, snapshot) ? 'draining' : 'scaling';
+  if (isOnDraining(task, snapshot)) return 'draining';
+  return task.taskArn === snapshot.service.rebalancing?.move?.victim ? 'rebalancing' : 'scaling';
 }
 
 /** Whether the deployment may launch: it has not failed and no delay runs. */

@@ -18,9 +18,11 @@ import {
   drainingReason,
   eventTexts,
   inProgressReason,
+  rebalancingReason,
   scalingReason,
   unhealthyReason,
 } from './reasons.ts';
+import { planRebalancing } from './rebalancing.ts';
 import { planReplicas } from './rolling.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isAlive, isLive } from './task-health.ts';
@@ -85,6 +87,9 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
   if (protectionEnds !== undefined) wakeTimes.push(protectionEnds);
   if (plan.pullsEndAt !== undefined) wakeTimes.push(plan.pullsEndAt);
 
+  const rebalancing = planRebalancing(input, plan);
+  if (rebalancing.wakeAt !== undefined) wakeTimes.push(rebalancing.wakeAt);
+
   const waiting = plan.waiting === undefined ? undefined : waitingOf(plan);
   const next = nextPrimary(countHealthFailures(primary, plan), plan, waiting, now);
   const kept = older.filter((deployment) => isKept(deployment, next, older, snapshot));
@@ -98,6 +103,7 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
     ...stopActions(plan.stops, next.id),
     ...prepullActions(plan, next.id),
     ...plan.starts.map((start): ServiceAction => ({ kind: 'startTasks', ...start })),
+    ...rebalancing.actions,
     ...events(snapshot, plan, { before: primary, after: next, kept, newlyHeld }, now),
   ];
   if (service.schedulingStrategy === 'DAEMON' && service.desiredCount !== plan.desiredCount) {
@@ -246,6 +252,7 @@ function stopActions(stops: readonly PlannedStop[], primaryId: string): ServiceA
     scaling: scalingReason(primaryId),
     unhealthy: unhealthyReason,
     draining: drainingReason,
+    rebalancing: rebalancingReason(primaryId),
   };
   const actions: ServiceAction[] = [];
   for (const [reason, group] of Map.groupBy(stops, (stop) => stop.reason)) {

@@ -52,6 +52,46 @@ export function eventSubject(
   return `${serviceName}, taskSet ${deploymentId}`;
 }
 
+export function rebalancingReason(deploymentId: string): string {
+  return `Rebalancing initiated by (deployment ${deploymentId})`;
+}
+
+type Counts = readonly (readonly [value: string, count: number])[];
+
+/** ECS's words for zones; for instances, which ECS does not rebalance, words like them. */
+export const rebalancingTexts = {
+  zones: {
+    started: (service: string, counts: Counts) =>
+      `(service ${service}) is not AZ balanced with ${namedCounts(counts)}. AZ Rebalancing in progress.`,
+    completed: (service: string, counts: Counts) => `(service ${service}) is AZ balanced with ${namedCounts(counts)}.`,
+    stopped: (service: string) => `(service ${service}) has stopped AZ rebalancing.`,
+    taskStarted: (service: string, zone: string, taskArn: string) =>
+      `(service ${service}) has started 1 tasks in ${zone} to AZ Rebalance: ${namedTasks([taskArn])}.`,
+    taskStopped: (service: string, zone: string, taskArn: string) =>
+      `(service ${service}) has stopped 1 running tasks in ${zone} due to AZ rebalancing: ${namedTasks([taskArn])}.`,
+  },
+  instances: {
+    started: (service: string, counts: Counts) =>
+      `(service ${service}) is not balanced over container instances with ${range(counts)}. Rebalancing in progress.`,
+    completed: (service: string, counts: Counts) =>
+      `(service ${service}) is balanced over container instances with ${range(counts)}.`,
+    stopped: (service: string) => `(service ${service}) has stopped rebalancing over container instances.`,
+    taskStarted: (service: string, instance: string, taskArn: string) =>
+      `(service ${service}) has started 1 tasks on (instance ${instance}) to rebalance: ${namedTasks([taskArn])}.`,
+    taskStopped: (service: string, instance: string, taskArn: string) =>
+      `(service ${service}) has stopped 1 running tasks on (instance ${instance}) due to rebalancing: ${namedTasks([taskArn])}.`,
+  },
+} as const;
+
+function namedCounts(counts: Counts): string {
+  return counts.map(([zone, count]) => `${count} tasks in ${zone}`).join(', ');
+}
+
+function range(counts: Counts): string {
+  const all = counts.map(([, count]) => count);
+  return `${Math.min(...all)} to ${Math.max(...all)} tasks on each`;
+}
+
 export const eventTexts = {
   steadyState: (service: string) => `(service ${service}) has reached a steady state.`,
   started: (service: string, taskArns: readonly string[]) =>

@@ -1,4 +1,5 @@
 /** Everything a decision about a service looks at. Data only: the same snapshot and time give the same decision. */
+import type { Balance } from './rebalancing.ts';
 import type { Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 
@@ -61,5 +62,7 @@ export interface ServiceSnapshot {
    * until this time at the latest (epoch ms). Where an instance is not named nothing is to be waited for.
    */
   prepulls: ReadonlyMap<string, 'due' | number>;
+  /** How the service's spread could be better; absent when nothing asks for it, it is even, or the service is not at rest. */
+  balance?: Balance;
   rules: SchedulingRules;
 }

@@ -2,6 +2,7 @@
  * Carries out what a decision asks for, on a draft of the service that is saved once at the end. A record over the union of actions: an
  * action without executor does not compile.
  */
+import { arnId } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import type { Cluster } from '#model/cluster.ts';
 import { imagesOf, withPrepull } from '#model/prepull.ts';
@@ -13,7 +14,7 @@ import type { StoreTransaction } from '#control/store/store.ts';
 import type { ServiceAction, ServiceActionKind, ServiceActionMap } from '../deployments/actions.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
 import { withNewDeployment } from '../deployments/new-deployment.ts';
-import { eventSubject, eventTexts, rollbackReason } from '../deployments/reasons.ts';
+import { eventSubject, eventTexts, rebalancingTexts, rollbackReason } from '../deployments/reasons.ts';
 import { withEvent } from '../deployments/service-events.ts';
 import type { Unplaced } from '../deployments/snapshot.ts';
 import { launchTasks, type LaunchDeps, type LaunchOutcome, type LaunchRequest } from './launch.ts';
@@ -104,6 +105,24 @@ const executors: Executors = {
       resumed.push({ ...task, version: task.version + 1, assignmentNumber });
     }
     await tx.tasks.putMany(resumed);
+  },
+
+  async moveTask(work, { deploymentId, cause, victim, containerInstanceArn, to }) {
+    const deployment = work.service.deployments.find(({ id }) => id === deploymentId);
+    const definition = deployment && (await definitionByArn(work.tx, deployment.taskDefinitionArn));
+    if (deployment === undefined || definition === undefined) return;
+    const place = { count: 1, containerInstanceArns: [containerInstanceArn] };
+    const [task] = (await launch(work, deployment, definition, { deploymentId, ...place })).tasks;
+    if (task === undefined) return;
+    putOnProbation(work, deploymentId, [task]);
+    work.service = { ...work.service, rebalancing: { cause, move: { victim, replacement: task.taskArn } } };
+    const where = cause === 'zones' ? to : arnId(containerInstanceArn);
+    addEvent(work, rebalancingTexts[cause].taskStarted(work.service.serviceName, where, task.taskArn));
+  },
+
+  setRebalancing(work, { rebalancing }) {
+    const { rebalancing: _, ...service } = work.service;
+    work.service = rebalancing === undefined ? service : { ...service, rebalancing };
   },
 
   async prepull(work, { deploymentId, containerInstanceArns }) {

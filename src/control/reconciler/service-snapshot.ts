@@ -13,8 +13,10 @@ import type { AgentView, DaemonInstance, SchedulingRules, ServiceSnapshot, Unpla
 import { isLive, isLost } from '../deployments/task-health.ts';
 import { candidatesOf } from '../scheduler/candidate.ts';
 import { refusalOf, suitabilityFilters } from '../scheduler/filters.ts';
+import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { removalOrder } from '../scheduler/scale-in.ts';
 import { taskResources } from '#model/task-definition.ts';
+import { balanceOf, type BalanceView } from './service-balance.ts';
 
 export interface SnapshotOptions {
   /** When this control began to listen (epoch ms): silence before that proves nothing. */
@@ -51,8 +53,22 @@ export async function readServiceSnapshot(
       ? removalOrder({ tasks: live, serviceName, strategy: service.placementStrategy, instances, occupying })
       : [],
     prepulls: prepullsOf(service, instances, now),
+    ...(await balancePart(tx, service, { live, instances, definitions, now })),
     rules,
   };
+}
+
+async function balancePart(
+  tx: StoreTransaction,
+  service: Service,
+  view: Omit<BalanceView, 'request' | 'occupying'> & { definitions: readonly TaskDefinition[] },
+): Promise<Pick<ServiceSnapshot, 'balance'>> {
+  const balance = await balanceOf(service, {
+    ...view,
+    request: (definition) => placementRequestOf(service, definition),
+    occupying: () => tx.tasks.occupying(service.clusterName),
+  });
+  return balance === undefined ? {} : { balance };
 }
 
 /** See `ServiceSnapshot.agents`. */
@@ -153,20 +169,7 @@ async function readDaemonInstances(
     const refused =
       definition === undefined
         ? undefined
-        : refusalOf(
-            candidate,
-            {
-              count: 1,
-              group: `service:${service.serviceName}`,
-              serviceName: service.serviceName,
-              launchType: service.launchType,
-              resources: taskResources(definition.body),
-              requiredAttributes: attributesToRun(definition, service),
-              constraints: [...(definition.body.placementConstraints ?? []), ...service.placementConstraints],
-              strategy: [],
-            },
-            suitabilityFilters,
-          );
+        : refusalOf(candidate, placementRequestOf(service, definition), suitabilityFilters);
     return {
       containerInstanceArn,
       suitable: definition !== undefined && refused === undefined,
@@ -177,6 +180,20 @@ async function readDaemonInstances(
       ),
     };
   });
+}
+
+/** For one more task of the service, as a launch would ask for it. */
+function placementRequestOf(service: Service, definition: TaskDefinition): PlacementRequest {
+  return {
+    count: 1,
+    group: `service:${service.serviceName}`,
+    serviceName: service.serviceName,
+    launchType: service.launchType,
+    resources: taskResources(definition.body),
+    requiredAttributes: attributesToRun(definition, service),
+    constraints: [...(definition.body.placementConstraints ?? []), ...service.placementConstraints],
+    strategy: service.placementStrategy,
+  };
 }
 
 /** Names of the REPLICA services that have tasks in the cluster. */

@@ -34,6 +34,7 @@ describe('tags', () => {
     ['berth:lost-after', 'soon', "expected a time from one second to a year, such as 90, 90s or 5m, or never, got 'soon'"],
     ['berth:lost-after', '0', "got '0'"],
     ['berth:lost-after', '', "got ''"],
+    ['berth:rebalance', 'yes', "expected ENABLED or DISABLED, got 'yes'"],
     ['berth:on-return', 'both', "expected newest or original, got 'both'"],
   ])('that set a policy of a service are refused when it cannot be: %s=%s', async (key, value, message) => {
     const world = await apiWorld();

@@ -5,6 +5,7 @@
 import type { ServiceAction } from '#control/deployments/actions.ts';
 import { decideService, type ServiceDecision } from '#control/deployments/decide-service.ts';
 import { rolloutLimits } from '#control/deployments/limits.ts';
+import type { Balance } from '#control/deployments/rebalancing.ts';
 import { withNewDeployment } from '#control/deployments/new-deployment.ts';
 import { withEvent } from '#control/deployments/service-events.ts';
 import type { AgentView, DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
@@ -39,6 +40,8 @@ export class ServiceWorld {
   readonly prepulls = new Map<string, 'due' | number>();
   /** Machines whose agents were silent at some time: whether they are connected now, and since when. */
   readonly agents = new Map<string, AgentView>();
+  /** What placement would say of the spread; a function of the state, as there. */
+  balance: (world: ServiceWorld) => Balance | undefined = () => undefined;
   capacity: number;
   readonly healthyAfterMs: number;
   readonly lostAfterMs: number;
@@ -186,7 +189,9 @@ export class ServiceWorld {
   }
 
   snapshot(unplaced: ReadonlyMap<string, Unplaced> = new Map()): ServiceSnapshot {
+    const balance = this.balance(this);
     return {
+      ...(balance === undefined ? {} : { balance }),
       service: this.service,
       tasks: [...this.tasks.values()],
       drainingInstances: this.draining,
@@ -238,6 +243,20 @@ export class ServiceWorld {
           this.tasks.set(taskArn, task);
         }
         break;
+      case 'moveTask': {
+        const before = new Set(this.tasks.keys());
+        this.#start({ kind: 'startTasks', count: 1, ...action, containerInstanceArns: [action.containerInstanceArn] }, unplaced);
+        const replacement = [...this.tasks.keys()].find((arn) => !before.has(arn));
+        if (replacement === undefined) break;
+        const { cause, victim } = action;
+        this.change({ rebalancing: { cause, move: { victim, replacement } } });
+        break;
+      }
+      case 'setRebalancing': {
+        const { rebalancing: _, ...service } = this.service;
+        this.service = action.rebalancing === undefined ? service : { ...service, rebalancing: action.rebalancing };
+        break;
+      }
       case 'prepull':
         for (const arn of action.containerInstanceArns) this.prepulls.set(arn, this.now + prepullLimitMs);
         break;
@@ -323,7 +342,7 @@ export class ServiceWorld {
 
   #check(snapshot: ServiceSnapshot, { actions, waiting }: ServiceDecision, servingBefore: number): void {
     const { service } = snapshot;
-    const starts = actions.filter((action) => action.kind === 'startTasks');
+    const starts = actions.filter((action) => action.kind === 'startTasks' || action.kind === 'moveTask');
     const rollBacks = actions.filter((action) => action.kind === 'rollBack');
     if (service.status !== 'ACTIVE' || service.desiredCount === 0) {
       if (service.schedulingStrategy === 'REPLICA')

@@ -417,6 +417,58 @@ describe('an instance that is drained', () => {
   });
 });
 
+describe('a service that is spread unevenly', () => {
+  const inZone = (zone: string): ContainerInstance =>
+    aContainerInstance({
+      agentAttributes: [{ name: 'ecs.availability-zone', value: zone }],
+      agentConnectedChangedAt: clock.now(),
+    });
+
+  const spread = async (): Promise<number[]> => {
+    const live = await tasks();
+    const groups = Map.groupBy(live, ({ containerInstanceArn }) => containerInstanceArn);
+    return [...groups.values()].map((group) => group.length).toSorted();
+  };
+
+  /** Long enough for three moves of 40 s each. */
+  async function timePasses(): Promise<void> {
+    for (let round = 0; round < 30; round += 1) {
+      await agentsAnswer();
+      await clock.advance(10_000);
+    }
+    await agentsAnswer();
+  }
+
+  it.each([
+    ['zones', { availabilityZoneRebalancing: 'ENABLED' as const }, 'b'],
+    ['instances', { tags: [{ key: 'berth:rebalance', value: 'ENABLED' }] }, 'a'],
+  ])('is spread anew over %s when an instance joins, and rests then', async (_, settings, zone) => {
+    await putInstance(inZone('a'));
+    await putService({ desiredCount: 4, ...settings });
+    await agentsAnswer();
+    await putInstance(inZone(zone));
+    await clock.advance(59_000);
+    await quiet();
+    expect(await spread(), 'its agent may be gone again').toEqual([4]);
+    await timePasses();
+    expect(await spread()).toEqual([2, 2]);
+    let writes = 0;
+    const unsubscribe = store.subscribe(() => (writes += 1));
+    await clock.advance(600_000);
+    unsubscribe();
+    expect(writes).toBe(0);
+  });
+
+  it('stays as it is where nobody asked', async () => {
+    await putInstance(inZone('a'));
+    await putService({ desiredCount: 4 });
+    await agentsAnswer();
+    await putInstance(inZone('b'));
+    await timePasses();
+    expect(await spread()).toEqual([4]);
+  });
+});
+
 describe('what is over', () => {
   it('is forgotten after its time', async () => {
     await put(async (tx) => {

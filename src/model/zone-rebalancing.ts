@@ -1,0 +1,27 @@
+/** Availability zone rebalancing: which services it goes with. Where nothing is said it is on for those, as in ECS. */
+import type { Service } from './service.ts';
+
+const zoneAttribute = 'attribute:ecs.availability-zone';
+
+type Rebalanced = Pick<
+  Service,
+  | 'schedulingStrategy'
+  | 'launchType'
+  | 'deploymentController'
+  | 'deploymentConfiguration'
+  | 'placementStrategy'
+  | 'placementConstraints'
+>;
+
+/** Why the service cannot be rebalanced; undefined when it can. */
+export function problemOfZoneRebalancing(service: Rebalanced): string | undefined {
+  const [first] = service.placementStrategy;
+  const spreadsZones = first === undefined || (first.type === 'spread' && first.field === zoneAttribute);
+  if (service.schedulingStrategy === 'DAEMON') return 'the scheduling strategy DAEMON';
+  if (service.launchType === 'EXTERNAL') return 'the launch type EXTERNAL';
+  if (service.deploymentController !== 'ECS') return `the deployment controller ${service.deploymentController}`;
+  if (service.deploymentConfiguration.maximumPercent <= 100) return 'a maximumPercent of 100 or less';
+  if (!spreadsZones) return `a placement strategy that does not begin with spread(${zoneAttribute})`;
+  const bound = service.placementConstraints.some(({ expression }) => expression?.includes(zoneAttribute) === true);
+  return bound ? `a placement constraint on ${zoneAttribute}` : undefined;
+}
