@@ -136,7 +136,11 @@ export async function waitForServiceGone(context: CliContext, name: string, time
 }
 
 /** Resolves when no task is left on the instance; fails when somebody lets tasks be placed there again. */
-export async function waitForDrain(context: CliContext, id: string, timeoutSeconds: number): Promise<ContainerInstance> {
+export async function waitForDrain(
+  context: CliContext,
+  id: string,
+  timeoutSeconds: number,
+): Promise<ContainerInstance> {
   let instance = await findInstance(context, id);
   const name = shortId(instance.containerInstanceArn) ?? id;
   await wait(context, {

@@ -76,7 +76,11 @@ export function parseDrainStandalone(text: string): Parsed<'wait' | 'stop'> {
 export type PolicyHolder = 'service' | 'container-instance';
 
 const parsers: Readonly<Record<PolicyHolder, Readonly<Record<string, (text: string) => Parsed<unknown>>>>> = {
-  service: { [policyTags.lostAfter]: parseLostAfter, [policyTags.onReturn]: parseOnReturn, [policyTags.rebalance]: parseRebalance },
+  service: {
+    [policyTags.lostAfter]: parseLostAfter,
+    [policyTags.onReturn]: parseOnReturn,
+    [policyTags.rebalance]: parseRebalance,
+  },
   'container-instance': {
     [policyTags.drainDeadline]: parseDrainDeadline,
     [policyTags.drainStandalone]: parseDrainStandalone,

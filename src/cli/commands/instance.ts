@@ -38,7 +38,10 @@ export function addInstanceCommands(program: Command, context: CliContext): void
     .argument('<id>')
     .option('--deadline <duration>', 'when it passes, stop what is left, protected tasks too: 90s, 30m, 1h')
     .addOption(
-      new Option('--standalone <what>', 'tasks of no service: wait for their end, or stop them').choices(['wait', 'stop']),
+      new Option('--standalone <what>', 'tasks of no service: wait for their end, or stop them').choices([
+        'wait',
+        'stop',
+      ]),
     )
     .option('--wait', 'wait until no task is left, and show what is and why')
     .option('--timeout <seconds>', 'how long to wait', parsePositive, 3600)

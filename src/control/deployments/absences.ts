@@ -131,7 +131,9 @@ function sortReturned(snapshot: ServiceSnapshot, back: readonly Task[], now: num
     !drainingInstances.has(task.containerInstanceArn ?? '') &&
     !isUnhealthy(task, service, now);
   const own = snapshot.tasks.filter((task) => isAlive(task) && counts(task));
-  const candidates = back.filter(counts).toSorted((a, b) => a.createdAt - b.createdAt || (a.taskArn < b.taskArn ? -1 : 1));
+  const candidates = back
+    .filter(counts)
+    .toSorted((a, b) => a.createdAt - b.createdAt || (a.taskArn < b.taskArn ? -1 : 1));
   const missing = Math.max(0, service.desiredCount - own.length);
   return {
     resumed: [...back.filter((task) => !counts(task)), ...candidates.slice(0, missing)],
@@ -211,14 +213,12 @@ function stopping(
   tasks: readonly Task[],
   reasonOf: (task: Task) => string,
 ): Omit<Returns, 'wakeTimes'> {
-  const actions = [...Map.groupBy(tasks, reasonOf)].map(
-    ([reason, group]): ServiceAction => ({
-      kind: 'stopTasks',
-      taskArns: group.map(({ taskArn }) => taskArn),
-      stopCode: 'ServiceSchedulerInitiated',
-      reason,
-    }),
-  );
+  const actions = [...Map.groupBy(tasks, reasonOf)].map(([reason, group]): ServiceAction => ({
+    kind: 'stopTasks',
+    taskArns: group.map(({ taskArn }) => taskArn),
+    stopCode: 'ServiceSchedulerInitiated',
+    reason,
+  }));
   return { snapshot: withTasks(snapshot, tasks, (task) => ({ ...task, desiredStatus: 'STOPPED' })), actions };
 }
 

@@ -76,7 +76,9 @@ export function drainProgress(view: DrainView, now: number): string {
   if (replaceable && !othersEligible) parts.push('no other container instance of the cluster is ACTIVE and connected');
   const deadline = drainDeadlineOf(instance);
   if (deadline !== undefined) {
-    parts.push(deadline > now ? `what is left is stopped at ${utcTime(deadline)}` : `its deadline was ${utcTime(deadline)}`);
+    parts.push(
+      deadline > now ? `what is left is stopped at ${utcTime(deadline)}` : `its deadline was ${utcTime(deadline)}`,
+    );
   }
   for (const task of left.slice(0, mostNamedTasks)) parts.push(`${nameOf(task)} ${whyLeft(task, view, now)}`);
   if (left.length > mostNamedTasks) parts.push(`and ${left.length - mostNamedTasks} more`);

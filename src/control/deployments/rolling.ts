@@ -259,7 +259,9 @@ function waitingReason(draft: Draft, missing: number): PlanWaiting {
     return { reason: deadlockReason, deadlock: true };
   }
   if (census.returned.length > 0) {
-    return waitingForProtection(census.returned, input) ?? { reason: 'tasks that were lost and are back to be settled' };
+    return (
+      waitingForProtection(census.returned, input) ?? { reason: 'tasks that were lost and are back to be settled' }
+    );
   }
   return { reason: 'its tasks to report' };
 }

@@ -94,7 +94,8 @@ async function readLost(
   containerInstanceArn: string,
 ): Promise<{ instance: ContainerInstance | undefined; lost: Task[] }> {
   const instance = await tx.containerInstances.get(containerInstanceArn);
-  if (instance === undefined || instance.agentConnected || instance.status === 'INACTIVE') return { instance, lost: [] };
+  if (instance === undefined || instance.agentConnected || instance.status === 'INACTIVE')
+    return { instance, lost: [] };
   return { instance, lost: (await tx.tasks.all({ containerInstanceArn, live: true })).filter(isLost) };
 }
 

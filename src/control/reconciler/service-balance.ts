@@ -39,7 +39,8 @@ export async function balanceOf(service: Service, view: BalanceView): Promise<Ba
   if (status !== 'ACTIVE' || schedulingStrategy === 'DAEMON' || primary === undefined || !atRest) return undefined;
   const definition = view.definitions.find((each) => each.taskDefinitionArn === primary.taskDefinitionArn);
   const own = view.live.filter((task) => isAlive(task) && task.deploymentId === primary.id);
-  if (definition === undefined || own.length < desiredCount) return undefined;
+  // With fewer than two tasks no place can have two more than another.
+  if (definition === undefined || own.length < Math.max(2, desiredCount)) return undefined;
   let stuck: Balance | undefined;
   for (const goal of goalsOf(service)) {
     const uneven = goal.fields.some((field) => isUneven(countByValue(field, own, view.instances)));
@@ -53,7 +54,8 @@ export async function balanceOf(service: Service, view: BalanceView): Promise<Ba
 
 function goalsOf(service: Service): Goal[] {
   const goals: Goal[] = [];
-  if (service.availabilityZoneRebalancing === 'ENABLED') goals.push({ cause: 'zones', fields: [availabilityZoneField] });
+  if (service.availabilityZoneRebalancing === 'ENABLED')
+    goals.push({ cause: 'zones', fields: [availabilityZoneField] });
   if (policyOf(service.tags, policyTags.rebalance, parseRebalance, 'DISABLED') === 'ENABLED') {
     const { placementStrategy: strategy, serviceName } = service;
     goals.push({ cause: 'instances', fields: spreadFields({ strategy, serviceName }) });

@@ -62,6 +62,13 @@ export function queriedInstance({ instance, attributes, occupants }: Candidate):
   };
 }
 
+/** As `placementFieldValue`, for where many instances are asked and nothing else of them is. */
+export function instanceFieldValue(instance: ContainerInstance, field: string): string | undefined {
+  if (field === 'instanceId' || field === 'host') return instance.containerInstanceArn;
+  const name = field.replace(/^attribute:/, '');
+  return attributeValue(instance.customAttributes, name) ?? attributeValue(instance.agentAttributes, name);
+}
+
 /** What a placement field (`instanceId`, `host` or `attribute:NAME`) says of an instance; undefined when it has no such attribute. */
 export function placementFieldValue(candidate: Candidate, field: string): string | undefined {
   if (field === 'instanceId' || field === 'host') return candidate.instance.containerInstanceArn;

@@ -6,7 +6,7 @@
 import type { Random } from '#lib/random.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { PlacementStrategy } from '#model/placement.ts';
-import { candidatesOf, placementFieldValue, type Candidate, type Occupant } from './candidate.ts';
+import { candidatesOf, instanceFieldValue, type Candidate, type Occupant } from './candidate.ts';
 import { refusalOf } from './filters.ts';
 import type { PlacementRequest } from './placement-request.ts';
 import { removalOrder, type RemovableTask } from './scale-in.ts';
@@ -75,10 +75,10 @@ export function countByValue(
 ): Map<string, number> {
   const counts = new Map<string, number>();
   const values = new Map<string, string>();
-  for (const candidate of candidatesOf(instances, [])) {
-    const value = valueOf(candidate, field);
-    values.set(candidate.instance.containerInstanceArn, value);
-    const { status, agentConnected } = candidate.instance;
+  for (const instance of instances) {
+    const { status, agentConnected, containerInstanceArn } = instance;
+    const value = instanceFieldValue(instance, field) ?? '';
+    values.set(containerInstanceArn, value);
     if (status === 'ACTIVE' && agentConnected) counts.set(value, counts.get(value) ?? 0);
   }
   for (const { containerInstanceArn = '' } of tasks) {
@@ -133,5 +133,5 @@ function valuesOf(candidate: Candidate, fields: readonly string[]): string {
 
 /** Instances without the attribute share one value. */
 function valueOf(candidate: Candidate, field: string): string {
-  return placementFieldValue(candidate, field) ?? '';
+  return instanceFieldValue(candidate.instance, field) ?? '';
 }

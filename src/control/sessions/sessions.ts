@@ -28,6 +28,11 @@ import { createTurns } from './turns.ts';
 const passBackoff = { baseMs: 200, maxMs: 10_000, factor: 2, jitter: 0.2 };
 const concurrentPasses = 16;
 const rememberedDefinitions = 500;
+/**
+ * Registrations that may wait for the database at once: fewer than it writes within the time an agent waits for its welcome, so that a fleet which
+ * restarts as one never has control write for sessions that have been given up. Who comes on top is told to come again, and spread by its back-off.
+ */
+export const mostRegistrationsAtOnce = 200;
 
 export interface SessionsOptions {
   readonly store: Store;
@@ -85,6 +90,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   });
   let unsubscribe: (() => void) | undefined;
   let stopping = false;
+  let registering = 0;
 
   async function pass(containerInstanceArn: string): Promise<void> {
     const session = current.get(containerInstanceArn);
@@ -99,7 +105,19 @@ export function createSessions(options: SessionsOptions): Sessions {
     });
   }
 
-  function register(session: Session, hello: Hello): Promise<RegistrationOutcome> {
+  async function register(session: Session, hello: Hello): Promise<RegistrationOutcome> {
+    if (registering >= mostRegistrationsAtOnce) {
+      return { kind: 'refused', code: closeCodes.tryAgainLater, reason: 'many agents come at once; come again in a moment' };
+    }
+    registering += 1;
+    try {
+      return await registerInTurn(session, hello);
+    } finally {
+      registering -= 1;
+    }
+  }
+
+  function registerInTurn(session: Session, hello: Hello): Promise<RegistrationOutcome> {
     const machine = `${clusterNameOf(hello.cluster)} ${hello.machineId}`;
     return turns.take(machine, async () => {
       const owner = owners.get(machine);

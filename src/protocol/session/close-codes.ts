@@ -7,6 +7,8 @@ export const closeCodes = {
   goingAway: 1001,
   /** The peer could not do its part (a full disk, a database out of reach); reconnect with back-off. */
   internalError: 1011,
+  /** Too many agents come at once; reconnect with back-off, which spreads them. */
+  tryAgainLater: 1013,
   /** A message was not valid; the reason names the field. */
   invalidMessage: 4400,
   /** The join token or the identity was refused. Final until somebody acts. */

@@ -31,7 +31,11 @@ describe('tags', () => {
   });
 
   test.each([
-    ['berth:lost-after', 'soon', "expected a time from one second to a year, such as 90, 90s or 5m, or never, got 'soon'"],
+    [
+      'berth:lost-after',
+      'soon',
+      "expected a time from one second to a year, such as 90, 90s or 5m, or never, got 'soon'",
+    ],
     ['berth:lost-after', '0', "got '0'"],
     ['berth:lost-after', '', "got ''"],
     ['berth:rebalance', 'yes', "expected ENABLED or DISABLED, got 'yes'"],
@@ -48,12 +52,15 @@ describe('tags', () => {
     expect((await world.call('ListTagsForResource', { resourceArn }))['tags']).toEqual([]);
   });
 
-  test.each(['90', '90s', '1m30s', '2h', '7d', 'never'])('say how long a service waits for silence: %s', async (value) => {
-    const world = await apiWorld();
-    await world.definition();
-    const tags = [{ key: 'berth:lost-after', value }];
-    await world.call('CreateService', { serviceName: 'web', taskDefinition: 'web', desiredCount: 0, tags });
-  });
+  test.each(['90', '90s', '1m30s', '2h', '7d', 'never'])(
+    'say how long a service waits for silence: %s',
+    async (value) => {
+      const world = await apiWorld();
+      await world.definition();
+      const tags = [{ key: 'berth:lost-after', value }];
+      await world.call('CreateService', { serviceName: 'web', taskDefinition: 'web', desiredCount: 0, tags });
+    },
+  );
 
   test('are fifty at most', async () => {
     const world = await apiWorld();

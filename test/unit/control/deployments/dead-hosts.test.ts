@@ -96,7 +96,11 @@ describe('a service whose container instance is silent', () => {
 
   it('keeps a daemon as it was last known: it has nowhere else to go', () => {
     const world = new ServiceWorld({
-      service: { schedulingStrategy: 'DAEMON', desiredCount: 0, deploymentConfiguration: { minimumHealthyPercent: 0, maximumPercent: 100 } },
+      service: {
+        schedulingStrategy: 'DAEMON',
+        desiredCount: 0,
+        deploymentConfiguration: { minimumHealthyPercent: 0, maximumPercent: 100 },
+      },
     });
     const instance = { suitable: true, draining: false, connected: true, inUse: false };
     world.daemonInstances = [{ ...instance, containerInstanceArn: 'machine-0' }];

@@ -8,7 +8,7 @@ function zoned(world: ServiceWorld): Balance | undefined {
   const inZone = (machines: readonly string[]) =>
     world.alive().filter(({ containerInstanceArn = '' }) => machines.includes(containerInstanceArn));
   const [a, b] = [inZone(['machine-0', 'machine-1']), inZone(['machine-2', 'machine-3'])];
-  const victim = a.at(-1);
+  const victim = a.findLast(({ protectedUntil = 0 }) => protectedUntil <= world.now);
   const uneven = a.length - b.length > 1 && victim !== undefined;
   return {
     cause: 'zones',
@@ -62,7 +62,9 @@ describe('rebalancing', () => {
     expect(world.alive()).toHaveLength(4);
     expect(world.service).not.toHaveProperty('rebalancing');
     const told = world.messages.toReversed();
-    expect(told).toContain('(service web) is not AZ balanced with 4 tasks in a, 0 tasks in b. AZ Rebalancing in progress.');
+    expect(told).toContain(
+      '(service web) is not AZ balanced with 4 tasks in a, 0 tasks in b. AZ Rebalancing in progress.',
+    );
     expect(told).toContain('(service web) is AZ balanced with 2 tasks in a, 2 tasks in b.');
     expect(told.filter((message) => message.includes('due to AZ rebalancing'))).toHaveLength(2);
     expect(world.look()).toMatchObject({ actions: [], changed: false });

@@ -88,7 +88,8 @@ export class ServiceWorld {
   /** Lost ones that were asked to stop too, as far as their agents can be heard. */
   leaving(): Task[] {
     return [...this.tasks.values()].filter(
-      (task) => !hasStopped(task) && (isLost(task) ? task.desiredStatus === 'STOPPED' : !isAlive(task)) && this.#answers(task),
+      (task) =>
+        !hasStopped(task) && (isLost(task) ? task.desiredStatus === 'STOPPED' : !isAlive(task)) && this.#answers(task),
     );
   }
 
@@ -245,7 +246,14 @@ export class ServiceWorld {
         break;
       case 'moveTask': {
         const before = new Set(this.tasks.keys());
-        this.#start({ kind: 'startTasks', count: 1, ...action, containerInstanceArns: [action.containerInstanceArn] }, unplaced);
+        const { deploymentId, containerInstanceArn } = action;
+        const start = {
+          kind: 'startTasks',
+          deploymentId,
+          count: 1,
+          containerInstanceArns: [containerInstanceArn],
+        } as const;
+        this.#start(start, unplaced);
         const replacement = [...this.tasks.keys()].find((arn) => !before.has(arn));
         if (replacement === undefined) break;
         const { cause, victim } = action;

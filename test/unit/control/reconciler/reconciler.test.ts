@@ -1,6 +1,7 @@
 /** The reconciler on a real store in memory and a manual clock; the test plays the agents. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newDeployment, withNewDeployment } from '#control/deployments/new-deployment.ts';
+import { reconcileInstance } from '#control/reconciler/instances.ts';
 import { createReconciler, type Reconciler, type ReconcilerConfig } from '#control/reconciler/reconciler.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store, StoreTransaction } from '#control/store/store.ts';
@@ -18,7 +19,8 @@ import { aTaskDefinition } from '#test/support/builders/a-task-definition.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
 import { ManualClock, settle } from '#test/support/manual-clock.ts';
 
-const day = 24 * 60 * 60_000;
+const hour = 60 * 60_000;
+const day = 24 * hour;
 const defaults: ReconcilerConfig = { lostAfterMs: 300_000, stoppedTaskRetentionMs: 3 * day };
 
 let clock: ManualClock;
@@ -298,26 +300,30 @@ describe('an instance that is silent', () => {
   });
 
   it('has its lost tasks declared STOPPED when it does not come back within 24 hours', async () => {
-    const silent = await putInstance(aContainerInstance());
-    await putService({ desiredCount: 1 });
-    await agentsAnswer();
-    const [before] = await tasks();
-    await silence(silent);
-    await clock.advance(300_000 + day - 1);
-    await quiet();
-    expect(await tasks()).toMatchObject([{ taskArn: before?.taskArn, lastStatus: 'RUNNING' }]);
-    await clock.advance(1);
-    await clock.advance(120_000);
-    const gone = await store.read((tx) => tx.tasks.get(before?.taskArn ?? ''));
+    await reconciler.stop();
+    const { containerInstanceArn } = await putInstance(
+      aContainerInstance({ agentConnected: false, agentConnectedChangedAt: clock.now() }),
+    );
+    const lost = aTask({ containerInstanceArn, serviceName: 'web', lostAt: clock.now() });
+    const later = aTask({ containerInstanceArn, serviceName: 'web', lostAt: clock.now() + 60_000 });
+    const standalone = aTask({ containerInstanceArn });
+    await put((tx) => tx.tasks.putMany([lost, later, standalone]));
+    const look = () => reconcileInstance({ store, clock, listeningSince: 0 }, containerInstanceArn);
+    const deadline = clock.now() + day;
+    expect(await look()).toMatchObject({ lookAgainAt: deadline });
+    await clock.advance(day);
+    expect(await look()).toMatchObject({ lookAgainAt: deadline + 60_000 });
+    const gone = await store.read((tx) => tx.tasks.get(lost.taskArn));
     expect(gone).toMatchObject({ lastStatus: 'STOPPED', stopCode: 'InfrastructureHealth' });
     expect(gone?.stoppedReason).toContain('did not come back within 24 hours');
+    expect((await tasks()).map(({ taskArn }) => taskArn).toSorted()).toEqual([later.taskArn, standalone.taskArn].toSorted());
   });
 
   it('keeps its standalone tasks as they were last known, however long it is silent', async () => {
     const silent = await putInstance(aContainerInstance());
     await put((tx) => tx.tasks.put(aTask({ containerInstanceArn: silent.containerInstanceArn })));
     await silence(silent);
-    await clock.advance(3 * day);
+    await clock.advance(6 * hour);
     await quiet();
     const [task] = await tasks();
     expect(task).toMatchObject({ lastStatus: 'RUNNING', desiredStatus: 'RUNNING' });
@@ -349,7 +355,7 @@ describe('an instance that is silent', () => {
     await putService({ desiredCount: 1 });
     await agentsAnswer();
     await silence(silent);
-    await clock.advance(3 * day);
+    await clock.advance(6 * hour);
     expect((await tasks())[0]).not.toHaveProperty('lostAt');
   });
 });
@@ -370,11 +376,12 @@ describe('an instance that is drained', () => {
     return instance;
   }
 
-  const wanted = async (): Promise<Task[]> => (await tasks()).filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
+  const wanted = async (): Promise<Task[]> =>
+    (await tasks()).filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
 
   it('leaves standalone tasks alone, as ECS does', async () => {
     await drained([]);
-    await clock.advance(3 * day);
+    await clock.advance(6 * hour);
     expect(await wanted()).toHaveLength(2);
   });
 
@@ -412,7 +419,7 @@ describe('an instance that is drained', () => {
       const { drainingSince: _, ...active } = current;
       await tx.containerInstances.put({ ...active, status: 'ACTIVE' });
     });
-    await clock.advance(day);
+    await clock.advance(2 * hour);
     expect(await wanted()).toHaveLength(2);
   });
 });

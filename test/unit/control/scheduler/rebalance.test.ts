@@ -30,7 +30,11 @@ interface Cluster {
 
 function on(instance: ContainerInstance, count: number, pinned = false): Cluster['tasks'] {
   const { containerInstanceArn } = instance;
-  return Array.from({ length: count }, () => ({ ...aTask({ containerInstanceArn, serviceName: 'web' }), containerInstanceArn, pinned }));
+  return Array.from({ length: count }, () => ({
+    ...aTask({ containerInstanceArn, serviceName: 'web' }),
+    containerInstanceArn,
+    pinned,
+  }));
 }
 
 function propose({ instances, tasks }: Cluster, fields: readonly string[]) {
@@ -52,7 +56,8 @@ function settle(cluster: Cluster, fields: readonly string[], limit: number): { v
 }
 
 function countOn(cluster: Cluster, instance: ContainerInstance): number {
-  return cluster.tasks.filter(({ containerInstanceArn }) => containerInstanceArn === instance.containerInstanceArn).length;
+  return cluster.tasks.filter(({ containerInstanceArn }) => containerInstanceArn === instance.containerInstanceArn)
+    .length;
 }
 
 describe('a move', () => {
@@ -98,34 +103,43 @@ describe('the fields of a spread', () => {
 });
 
 it('moves never oscillate: they come to an end, no task goes back, and counts differ by one at most', () => {
-  const machines = fc.array(fc.record({ zone: fc.constantFrom('a', 'b', 'c'), tasks: fc.nat(6), pinned: fc.boolean() }), {
-    minLength: 1,
-    maxLength: 7,
-  });
+  const machines = fc.array(
+    fc.record({ zone: fc.constantFrom('a', 'b', 'c'), tasks: fc.nat(6), pinned: fc.boolean() }),
+    {
+      minLength: 1,
+      maxLength: 7,
+    },
+  );
   fc.assert(
-    fc.property(machines, fc.constantFrom([zoneField], ['instanceId'], [zoneField, 'instanceId']), (made, fields) => {
-      const instances = made.map(({ zone }) => inZone(zone));
-      const tasks = made.flatMap((each, index) => {
-        const instance = instances[index];
-        return instance === undefined ? [] : on(instance, each.tasks, each.pinned && each.tasks < 2);
-      });
-      const cluster = { instances, tasks };
-      const before = new Map(tasks.map(({ taskArn, containerInstanceArn }) => [taskArn, containerInstanceArn]));
-      const pinned = new Set(tasks.filter((task) => task.pinned).map(({ taskArn }) => taskArn));
-      const moves = settle(cluster, fields, tasks.length * fields.length);
-      expect(moves.filter(({ victim }) => pinned.has(victim))).toEqual([]);
-      for (const { victim, to } of moves) {
-        if (fields.length === 1) expect(to).not.toBe(before.get(victim));
-      }
-      const zones = Map.groupBy(instances, ({ agentAttributes }) => agentAttributes[0]?.value);
-      const perZone = [...zones.values()].map((members) => members.reduce((sum, each) => sum + countOn(cluster, each), 0));
-      if (fields.includes(zoneField)) expect(Math.max(...perZone) - Math.min(...perZone)).toBeLessThanOrEqual(1);
-      const groups = fields.includes(zoneField) ? [...zones.values()] : [instances];
-      for (const group of fields.includes('instanceId') ? groups : []) {
-        const counts = group.map((each) => countOn(cluster, each));
-        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-      }
-    }),
+    fc.property(
+      machines,
+      fc.constantFrom<string[]>([zoneField], ['instanceId'], [zoneField, 'instanceId']),
+      (made, fields) => {
+        const instances = made.map(({ zone }) => inZone(zone));
+        const tasks = made.flatMap((each, index) => {
+          const instance = instances[index];
+          return instance === undefined ? [] : on(instance, each.tasks, each.pinned && each.tasks < 2);
+        });
+        const cluster = { instances, tasks };
+        const before = new Map(tasks.map(({ taskArn, containerInstanceArn }) => [taskArn, containerInstanceArn]));
+        const pinned = new Set(tasks.filter((task) => task.pinned).map(({ taskArn }) => taskArn));
+        const moves = settle(cluster, fields, tasks.length * fields.length);
+        expect(moves.filter(({ victim }) => pinned.has(victim))).toEqual([]);
+        for (const { victim, to } of moves) {
+          if (fields.length === 1) expect(to).not.toBe(before.get(victim));
+        }
+        const zones = Map.groupBy(instances, ({ agentAttributes }) => agentAttributes[0]?.value);
+        const perZone = [...zones.values()].map((members) =>
+          members.reduce((sum, each) => sum + countOn(cluster, each), 0),
+        );
+        if (fields.includes(zoneField)) expect(Math.max(...perZone) - Math.min(...perZone)).toBeLessThanOrEqual(1);
+        const groups = fields.includes(zoneField) ? [...zones.values()] : [instances];
+        for (const group of fields.includes('instanceId') ? groups : []) {
+          const counts = group.map((each) => countOn(cluster, each));
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });
