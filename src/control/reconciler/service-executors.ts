@@ -112,7 +112,8 @@ const executors: Executors = {
     const definition = deployment && (await definitionByArn(work.tx, deployment.taskDefinitionArn));
     if (deployment === undefined || definition === undefined) return;
     const place = { count: 1, containerInstanceArns: [containerInstanceArn] };
-    const [task] = (await launch(work, deployment, definition, { deploymentId, ...place })).tasks;
+    const request = launchRequestOf(work, deployment, definition, place);
+    const [task] = (await launchTasks(work.tx, work.deps, request)).tasks;
     if (task === undefined) return;
     putOnProbation(work, deploymentId, [task]);
     work.service = { ...work.service, rebalancing: { cause, move: { victim, replacement: task.taskArn } } };

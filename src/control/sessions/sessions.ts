@@ -107,7 +107,11 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   async function register(session: Session, hello: Hello): Promise<RegistrationOutcome> {
     if (registering >= mostRegistrationsAtOnce) {
-      return { kind: 'refused', code: closeCodes.tryAgainLater, reason: 'many agents come at once; come again in a moment' };
+      return {
+        kind: 'refused',
+        code: closeCodes.tryAgainLater,
+        reason: 'many agents come at once; come again in a moment',
+      };
     }
     registering += 1;
     try {

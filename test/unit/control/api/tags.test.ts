@@ -58,7 +58,8 @@ describe('tags', () => {
       const world = await apiWorld();
       await world.definition();
       const tags = [{ key: 'berth:lost-after', value }];
-      await world.call('CreateService', { serviceName: 'web', taskDefinition: 'web', desiredCount: 0, tags });
+      const request = { serviceName: 'web', taskDefinition: 'web', desiredCount: 0, tags };
+      expect((await world.call('CreateService', request))['service']).toMatchObject({ tags });
     },
   );
 

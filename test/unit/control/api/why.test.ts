@@ -48,7 +48,7 @@ async function worldWithService(overrides: ServiceOverrides = {}): Promise<{ wor
 }
 
 function look({ store, clock }: ApiWorld, { serviceArn }: Service): Promise<unknown> {
-  const deps = { store, clock, random, ids: seededIds(random), realm: defaultRealm, rules };
+  const deps = { store, clock, random, ids: seededIds(random), realm: defaultRealm, rules, listeningSince: 0 };
   return reconcileService(deps, serviceArn);
 }
 
