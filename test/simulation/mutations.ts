@@ -121,15 +121,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a drain stops tasks that belong to no service',
     breaks: ['I21'],
-    file: 'src/control/reconciler/instances.ts',
-    find: '  const lostAt = lostAtOf(instance, deps);\n  if (lostAt === undefined) return { instance };',
-    replace: `  if (instance.status === 'DRAINING') {
-    await deps.store.write(async (tx) => {
-      const standalone = (await tx.tasks.all({ containerInstanceArn, live: true })).filter((task) => task.serviceName === undefined && task.desiredStatus === 'RUNNING');
-      if (standalone.length > 0) await declareStopped(tx, deps, standalone, { stopCode: 'ServiceSchedulerInitiated', reason: 'drained' });
-    });
-  }
-  const lostAt = lostAtOf(instance, deps);
-  if (lostAt === undefined) return { instance };`,
+    file: 'src/control/deployments/drain.ts',
+    find: 'const standalone = stopsStandalone(instance) ? wanted.filter(',
+    replace: 'const standalone = true ? wanted.filter(',
   },
 ];

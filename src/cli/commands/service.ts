@@ -2,12 +2,14 @@
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
+  TagResourceCommand,
   UpdateServiceCommand,
   type DeploymentConfiguration,
   type Service,
+  type Tag,
   type TaskSet,
 } from '@aws-sdk/client-ecs';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
 import { countsOf, definitionName, primaryOf, portsOf, reasonOf, shortId } from '../format.ts';
 import { findService, listServices, listTasks } from '../lookup.ts';
@@ -24,6 +26,9 @@ interface RolloutOptions extends WaitOptions {
   minimumHealthyPercent?: number;
   maximumPercent?: number;
   enableExecuteCommand?: boolean;
+  lostAfter?: string;
+  onReturn?: string;
+  rebalance?: string;
 }
 
 interface UpdateOptions extends RolloutOptions {
@@ -43,7 +48,20 @@ function withRollout(command: Command): Command {
     .option('--minimum-healthy-percent <percent>', 'floor of healthy tasks during a rollout', parseCount)
     .option('--maximum-percent <percent>', 'ceiling of tasks during a rollout', parseCount)
     .option('--enable-execute-command', 'allow `berth exec` in the tasks it starts from now on')
-    .option('--no-enable-execute-command', 'allow it no more');
+    .option('--no-enable-execute-command', 'allow it no more')
+    .option('--lost-after <time>', 'how long a machine may be silent before its tasks are replaced: 90s, 5m, never')
+    .addOption(
+      new Option('--on-return <which>', 'of a replaced task that is back and its replacement, which stays').choices([
+        'newest',
+        'original',
+      ]),
+    )
+    .addOption(
+      new Option('--rebalance <setting>', 'move tasks until they are spread over the machines that there are').choices([
+        'ENABLED',
+        'DISABLED',
+      ]),
+    );
 }
 
 export function addServiceCommands(program: Command, context: CliContext): void {
@@ -89,6 +107,16 @@ function rolloutOf(options: RolloutOptions): { deploymentConfiguration?: Deploym
   };
 }
 
+/** Policies that ECS has no field for are tags. */
+function policyTagsOf({ lostAfter, onReturn, rebalance }: RolloutOptions): Tag[] {
+  const tags = [
+    { key: 'berth:lost-after', value: lostAfter },
+    { key: 'berth:on-return', value: onReturn },
+    { key: 'berth:rebalance', value: rebalance },
+  ];
+  return tags.filter(({ value }) => value !== undefined);
+}
+
 async function settle(
   context: CliContext,
   service: Service | undefined,
@@ -115,6 +143,7 @@ async function createService(context: CliContext, serviceName: string, options: 
       serviceName,
       taskDefinition: options.taskDefinition,
       desiredCount: options.desiredCount,
+      tags: policyTagsOf(options),
       ...execOf(options),
       ...rolloutOf(options),
     }),
@@ -124,6 +153,11 @@ async function createService(context: CliContext, serviceName: string, options: 
 
 async function updateService(context: CliContext, service: string, options: UpdateOptions): Promise<void> {
   const since = context.clock.now() - 1000;
+  const tags = policyTagsOf(options);
+  if (tags.length > 0) {
+    const { serviceArn } = await findService(context, service);
+    await context.ecs().send(new TagResourceCommand({ resourceArn: serviceArn, tags }));
+  }
   const answer = await context.ecs().send(
     new UpdateServiceCommand({
       cluster: context.cluster,

@@ -25,6 +25,7 @@ export interface Absences {
 }
 
 export function settleAbsences(snapshot: ServiceSnapshot, now: number): Absences {
+  if (snapshot.agents.size === 0) return { snapshot, actions: [] };
   const losses = findLosses(snapshot, now);
   const afterLosses = withTasks(snapshot, losses.lost, (task) => ({ ...task, lostAt: now }));
   const returns = settleReturns(afterLosses, now);

@@ -4,6 +4,7 @@ import type { ContainerInstance } from '#model/container-instance.ts';
 import { isProtected } from '#model/task-protection.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { WhyAnswer, WhyFinding } from '#protocol/why.ts';
+import { drainDeadlineOf } from '../deployments/drain.ts';
 import { candidatesOf, type Candidate, type Occupant } from '../scheduler/candidate.ts';
 import { admissionFilters, refusalOf } from '../scheduler/filters.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
@@ -100,7 +101,11 @@ function roomFindings({ instance: { resources }, remaining, occupants }: Candida
 
 /** What keeps it from being empty, one finding per task as far as that stays readable. */
 function drainFindings(view: InstanceView): WhyFinding[] {
+  const deadline = drainDeadlineOf(view.instance);
   const named = view.tasks.slice(0, mostNamed).map((task) => drainFinding(task, view));
+  if (deadline !== undefined && deadline > view.now) {
+    named.unshift({ topic: 'drain', text: 'what is left is stopped (berth:drain-deadline)', until: deadline });
+  }
   const more = view.tasks.length - named.length;
   return more > 0 ? [...named, { topic: 'drain', text: `and ${counted(more, 'task')} more` }] : named;
 }

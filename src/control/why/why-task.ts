@@ -69,7 +69,7 @@ function stopping({ task, instance }: TaskView): Explanation {
       : `It waits for ${up.length === 0 ? 'its agent to report the end' : `${up.join(', ')} to end`}; its resources are taken until then.`;
   return {
     summary: `It is stopping: ${reason}${endOf(reason)} ${waits}`,
-    findings: [stopFinding(task, task.stoppingAt), ...agentFindings(instance), ...containerFindings(task)],
+    findings: [stopFinding(task, task.stoppingAt), ...agentFindings(instance, task), ...containerFindings(task)],
   };
 }
 
@@ -94,7 +94,7 @@ function starting({ task, instance }: TaskView): Explanation {
   const where = instance === undefined ? 'a container instance that is gone' : nameOf(instance);
   const unheard = task.stateChangeNumber === 0;
   const findings = [
-    ...agentFindings(instance, { always: unheard }),
+    ...agentFindings(instance, task, { always: unheard }),
     ...imageFindings(task),
     ...containerFindings(task),
   ];
@@ -115,7 +115,7 @@ function starting({ task, instance }: TaskView): Explanation {
 
 function running({ task, instance }: TaskView): Explanation {
   const where = instance === undefined ? 'a container instance that is gone' : nameOf(instance);
-  const findings = [...agentFindings(instance), ...healthFindings(task), ...containerFindings(task)];
+  const findings = [...agentFindings(instance, task), ...healthFindings(task), ...containerFindings(task)];
   if (instance?.agentConnected === false) {
     return { summary: `It ran on ${where} when its agent was last heard; the agent is disconnected.`, findings };
   }
@@ -176,9 +176,17 @@ function healthFindings({ healthStatus, containers }: Task): WhyFinding[] {
 }
 
 /** When it matters; `always` also when all is well. */
-function agentFindings(instance: ContainerInstance | undefined, { always = false } = {}): WhyFinding[] {
-  if (instance === undefined || (instance.agentConnected && !always)) return [];
-  const text = `the agent of ${nameOf(instance)} is ${instance.agentConnected ? 'connected' : 'disconnected'}`;
+function agentFindings(
+  instance: ContainerInstance | undefined,
+  { lostAt }: Task,
+  { always = false } = {},
+): WhyFinding[] {
+  if (instance === undefined || (instance.agentConnected && !always && lostAt === undefined)) return [];
+  const state = instance.agentConnected ? 'connected' : 'disconnected';
+  const pair = instance.agentConnected
+    ? ' again, and the service has yet to settle whether the task or its replacement stays'
+    : ', and the service has given the task up';
+  const text = `the agent of ${nameOf(instance)} is ${state}${lostAt === undefined ? '' : pair}`;
   return [{ topic: 'agent', text, at: instance.agentConnectedChangedAt }];
 }
 

@@ -115,6 +115,7 @@ const conditions: {
   launchType: (task, value) => task.launchType === value,
   desiredStatus: (task, value) => task.desiredStatus === value,
   live: (task, value) => !value || !hasStopped(task),
+  present: (task, value) => !value || task.lostAt === undefined,
 };
 
 function matches(task: Task, filter: TaskFilter): boolean {
@@ -131,7 +132,7 @@ const occupyingTasks = new WeakMap<Task, OccupyingTask>();
 
 function occupyingTask(task: Task): OccupyingTask | undefined {
   const { taskArn, containerInstanceArn, group, serviceName, family, startedBy } = task;
-  const { desiredStatus, lastStatus, resources, gpuIds } = task;
+  const { desiredStatus, lastStatus, resources, gpuIds, lostAt } = task;
   if (containerInstanceArn === undefined) return undefined;
   const known = occupyingTasks.get(task);
   if (known !== undefined) return known;
@@ -146,6 +147,7 @@ function occupyingTask(task: Task): OccupyingTask | undefined {
     lastStatus,
     resources,
     gpuIds,
+    ...(lostAt === undefined ? {} : { lost: true as const }),
   };
   occupyingTasks.set(task, made);
   return made;

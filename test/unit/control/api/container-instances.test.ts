@@ -1,5 +1,6 @@
 /** Container instances and their attributes through the API. */
 import { describe, expect, test } from 'vitest';
+import { aTask } from '#test/support/builders/a-task.ts';
 import { apiWorld, type ApiWorld } from './api-world.ts';
 
 async function resources(world: ApiWorld, arn: string): Promise<Record<string, unknown>> {
@@ -229,6 +230,22 @@ describe('deregistering', () => {
     expect((await world.refusal('DeregisterContainerInstance', { containerInstance: arn })).type).toBe(
       'InvalidParameterException',
     );
+  });
+});
+
+describe('deregistering with force', () => {
+  test('ends lost and protected tasks too, and the instance comes back no more under its name', async () => {
+    const world = await apiWorld();
+    const { containerInstanceArn: arn } = await world.instance({ agentConnected: false });
+    const now = world.clock.now();
+    const lost = aTask({ containerInstanceArn: arn, serviceName: 'web', lostAt: now });
+    const shielded = aTask({ containerInstanceArn: arn, serviceName: 'web', protectedUntil: now + 3_600_000 });
+    await world.store.write((tx) => tx.tasks.putMany([lost, shielded]));
+    await world.call('DeregisterContainerInstance', { containerInstance: arn, force: true });
+    const { tasks } = await world.call('DescribeTasks', { tasks: [lost.taskArn, shielded.taskArn] });
+    const ended = { lastStatus: 'STOPPED', stoppedReason: 'Container instance deregistration forced by user' };
+    expect(tasks).toMatchObject([ended, ended]);
+    expect(tasks?.[0]?.['attributes']).toEqual([]);
   });
 });
 

@@ -258,3 +258,69 @@ describe('reading services', () => {
     expect(await list({ launchType: 'FARGATE' })).toEqual([]);
   });
 });
+
+describe('availabilityZoneRebalancing', () => {
+  const zoneSpread = { type: 'spread', field: 'attribute:ecs.availability-zone' };
+  const bound = { type: 'memberOf', expression: 'attribute:ecs.availability-zone == a' };
+
+  test.each([
+    ['nothing else said', {}, 'ENABLED'],
+    ['a strategy that begins with the spread over zones', { placementStrategy: [zoneSpread] }, 'ENABLED'],
+    ['another strategy', { placementStrategy: [{ type: 'binpack', field: 'memory' }] }, 'DISABLED'],
+    ['maximumPercent 100', { deploymentConfiguration: { maximumPercent: 100, minimumHealthyPercent: 0 } }, 'DISABLED'],
+    ['a constraint on the zone', { placementConstraints: [bound] }, 'DISABLED'],
+    ['DAEMON', { schedulingStrategy: 'DAEMON', desiredCount: undefined }, 'DISABLED'],
+    ['DISABLED by name', { availabilityZoneRebalancing: 'DISABLED' }, 'DISABLED'],
+  ])('is on by default where it goes with the rest: %s', async (_, settings, expected) => {
+    const world = await worldWithDefinition();
+    const request = Object.fromEntries(
+      Object.entries({ ...web, ...settings }).filter(([, value]) => value !== undefined),
+    );
+    const { service } = await world.call('CreateService', request);
+    expect(service?.['availabilityZoneRebalancing']).toBe(expected);
+  });
+
+  test('asked for by name where it cannot be is refused with the reason', async () => {
+    const world = await worldWithDefinition();
+    const placementStrategy = [{ type: 'binpack', field: 'cpu' }];
+    const request = { ...web, placementStrategy, availabilityZoneRebalancing: 'ENABLED' };
+    expect(await world.refusal('CreateService', request)).toEqual({
+      type: 'InvalidParameterException',
+      message:
+        'availabilityZoneRebalancing: ENABLED does not go with a placement strategy that does not begin with ' +
+        'spread(attribute:ecs.availability-zone).',
+    });
+  });
+
+  test('is switched by UpdateService without a deployment, and stays as it is where nothing is said', async () => {
+    const world = await worldWithDefinition();
+    const { service: before } = await world.call('CreateService', { ...web, availabilityZoneRebalancing: 'DISABLED' });
+    const setting = async (body: object) =>
+      (await world.call('UpdateService', { service: 'web', ...body }))['service']?.['availabilityZoneRebalancing'];
+    expect(await setting({ desiredCount: 3 })).toBe('DISABLED');
+    expect(await setting({ availabilityZoneRebalancing: 'ENABLED' })).toBe('ENABLED');
+    expect(await setting({ desiredCount: 4 })).toBe('ENABLED');
+    const after = await described(world);
+    expect(after?.['deployments']?.[0]?.['id']).toBe(before?.['deployments']?.[0]?.['id']);
+  });
+});
+
+describe('the counts of a service', () => {
+  test('leave out its lost tasks, which say since when they are lost', async () => {
+    const world = await worldWithDefinition();
+    await world.instance();
+    await world.call('CreateService', web);
+    const { tasks } = await world.call('RunTask', { taskDefinition: 'web', count: 2 });
+    const [lost, running] = [String(tasks?.[0]?.['taskArn']), String(tasks?.[1]?.['taskArn'])];
+    const report = { serviceName: 'web', lastStatus: 'RUNNING' as const };
+    await world.report(running, report);
+    await world.report(lost, { ...report, lostAt: Date.UTC(2026, 0, 2) });
+    expect(await described(world)).toMatchObject({ runningCount: 1 });
+    const shown = (await world.call('DescribeTasks', { tasks: [lost, running] }))['tasks'];
+    expect(shown?.[0]).toMatchObject({
+      lastStatus: 'RUNNING',
+      attributes: [{ name: 'berth.lost-at', value: '2026-01-02T00:00:00.000Z' }],
+    });
+    expect(shown?.[1]?.['attributes']).toEqual([]);
+  });
+});

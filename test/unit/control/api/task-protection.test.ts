@@ -61,6 +61,15 @@ test('one task that cannot be protected keeps no other from it', async () => {
   expect(await get(asked)).toMatchObject({ protectedTasks, failures });
 });
 
+test('a lost task cannot be protected: nobody could keep the promise', async () => {
+  const [taskArn = ''] = await tasksOfService();
+  await world.report(taskArn, { lostAt: world.clock.now() });
+  const { failures } = await update({ tasks: [taskArn], protectionEnabled: true });
+  expect(failures).toMatchObject([
+    { arn: taskArn, reason: 'TASK_NOT_VALID', detail: expect.stringContaining('The task is lost') },
+  ]);
+});
+
 test('more protected tasks than wanted ones block further protection', async () => {
   const [first, second, third] = await tasksOfService(3);
   await update({ tasks: [first, second], protectionEnabled: true });
