@@ -5,7 +5,6 @@
  * to the task too many.
  */
 import { arnId } from '#model/arn.ts';
-import type { RebalancingCause } from '#model/service.ts';
 import type { ServiceAction } from './actions.ts';
 import { isMoving, type Plan, type PlanInput } from './census.ts';
 import { rolloutLimits } from './limits.ts';
@@ -65,16 +64,4 @@ function nextMove(input: PlanInput): RebalancingPlan {
   if (!balanced || service.rebalancing.cause !== cause) return { actions: stopRebalancing(input), ...wake };
   const message = rebalancingTexts[cause].completed(name, counts);
   return { actions: [{ kind: 'setRebalancing' }, { kind: 'addEvent', message }], ...wake };
-}
-
-/** What is wanted of a service's spread, and what would bring it nearer. */
-export interface Balance {
-  cause: RebalancingCause;
-  /** Tasks by zone (or instance), in the order of their names. */
-  counts: readonly (readonly [value: string, count: number])[];
-  /** Whether no two of these differ by more than one. */
-  balanced: boolean;
-  proposal?: { victim: string; containerInstanceArn: string; to: string };
-  /** When the next instance has been connected for long enough to be moved to (epoch ms). */
-  settlesAt?: number;
 }

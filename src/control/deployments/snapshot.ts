@@ -1,6 +1,5 @@
 /** Everything a decision about a service looks at. Data only: the same snapshot and time give the same decision. */
-import type { Balance } from './rebalancing.ts';
-import type { Service } from '#model/service.ts';
+import type { RebalancingCause, Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 
 /** Tasks of a deployment that placement refused a moment ago, in the same transaction. */
@@ -39,6 +38,18 @@ export const defaultSchedulingRules: SchedulingRules = { healthyAfterMs: 40_000,
 export interface AgentView {
   connected: boolean;
   since: number;
+}
+
+/** What is wanted of a service's spread, and what would bring it nearer. */
+export interface Balance {
+  cause: RebalancingCause;
+  /** Tasks by zone (or instance), in the order of their names. */
+  counts: readonly (readonly [value: string, count: number])[];
+  /** Whether no two of these differ by more than one. */
+  balanced: boolean;
+  proposal?: { victim: string; containerInstanceArn: string; to: string };
+  /** When the next instance has been connected for long enough to be moved to (epoch ms). */
+  settlesAt?: number;
 }
 
 export interface ServiceSnapshot {

@@ -9,7 +9,7 @@ import type { TaskDefinition } from '#model/task-definition.ts';
 import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import type { OccupyingTask } from '#control/store/store.ts';
-import type { Balance } from '../deployments/rebalancing.ts';
+import type { Balance } from '../deployments/snapshot.ts';
 import { isAlive } from '../deployments/task-health.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { countByValue, isUneven, proposeMove, spreadFields } from '../scheduler/rebalance.ts';

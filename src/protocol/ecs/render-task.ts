@@ -6,11 +6,11 @@ import type {
   ProtectedTask as SdkProtectedTask,
   Task as SdkTask,
 } from '@aws-sdk/client-ecs';
-import { toIsoTime } from '#lib/iso-time.ts';
 import { clusterArn, type Realm } from '#model/arn.ts';
 import { fargatePlatform } from '#model/fargate.ts';
 import { isProtected } from '#model/task-protection.ts';
 import { hasStopped, networkAttachmentStatus, type Task, type TaskContainer } from '#model/task.ts';
+import { utcTime } from '#model/utc-time.ts';
 import { optionalSeconds, present, seconds, type Wire } from './wire.ts';
 
 export interface TaskView {
@@ -62,7 +62,7 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
 /** ECS has no word for it; an attribute is where tools show what they do not know. */
 function lossOf(task: Task): Wire<SdkAttribute>[] {
   if (task.lostAt === undefined || hasStopped(task)) return [];
-  return [{ name: 'berth.lost-at', value: toIsoTime(task.lostAt) }];
+  return [{ name: 'berth.lost-at', value: utcTime(task.lostAt) }];
 }
 
 function attachmentsOf(task: Task): Wire<SdkAttachment>[] {

@@ -319,7 +319,7 @@ describe('the counts of a service', () => {
     const shown = (await world.call('DescribeTasks', { tasks: [lost, running] }))['tasks'];
     expect(shown?.[0]).toMatchObject({
       lastStatus: 'RUNNING',
-      attributes: [{ name: 'berth.lost-at', value: '2026-01-02T00:00:00.000Z' }],
+      attributes: [{ name: 'berth.lost-at', value: '2026-01-02 00:00:00 UTC' }],
     });
     expect(shown?.[1]?.['attributes']).toEqual([]);
   });

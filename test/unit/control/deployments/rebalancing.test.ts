@@ -1,6 +1,6 @@
 /** Moving tasks of a service at rest to where it is spread better; docs/deployments.md. */
 import { describe, expect, it } from 'vitest';
-import type { Balance } from '#control/deployments/rebalancing.ts';
+import type { Balance } from '#control/deployments/snapshot.ts';
 import { ServiceWorld, type WorldOptions } from './service-world.ts';
 
 /** All on machines of zone `a` (0 and 1); `b` (2 and 3) joins. What fits is not asked here. */

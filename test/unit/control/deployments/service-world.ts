@@ -5,7 +5,7 @@
 import type { ServiceAction } from '#control/deployments/actions.ts';
 import { decideService, type ServiceDecision } from '#control/deployments/decide-service.ts';
 import { rolloutLimits } from '#control/deployments/limits.ts';
-import type { Balance } from '#control/deployments/rebalancing.ts';
+import type { Balance } from '#control/deployments/snapshot.ts';
 import { withNewDeployment } from '#control/deployments/new-deployment.ts';
 import { withEvent } from '#control/deployments/service-events.ts';
 import type { AgentView, DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
