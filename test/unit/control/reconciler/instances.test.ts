@@ -14,7 +14,6 @@ import {
   putInstance,
   putService,
   quiet,
-  service,
   startReconciler,
   stopReconciler,
   store,
