@@ -16,8 +16,8 @@ export interface Occupant {
   lastStatus: string;
   resources: TaskResources;
   gpuIds: readonly string[];
-  /** Its service gave it up (docs/dead-hosts.md): it takes its share and is not spread. */
-  lost?: true;
+  /** When its service gave it up (docs/dead-hosts.md): it takes its share and is not spread. */
+  lostAt?: number;
 }
 
 export interface Candidate {

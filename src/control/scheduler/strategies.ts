@@ -77,7 +77,7 @@ function countByField(
     const own = candidate.occupants.filter(
       (occupant) =>
         occupant.desiredStatus === 'RUNNING' &&
-        occupant.lost !== true &&
+        occupant.lostAt === undefined &&
         (request.serviceName === undefined
           ? occupant.group === request.group
           : occupant.serviceName === request.serviceName),

@@ -86,8 +86,8 @@ export interface OccupyingTask {
   lastStatus: Task['lastStatus'];
   resources: TaskResources;
   gpuIds: readonly string[];
-  /** Its service gave it up; it is not counted where tasks are spread. */
-  lost?: true;
+  /** When its service gave it up: it is not counted where tasks are spread. */
+  lostAt?: number;
 }
 
 export interface TaskTable {

@@ -120,7 +120,7 @@ describe.each(storeKinds)('tasks in $name', (kind) => {
       pending: 0,
     });
     const occupying = await store.read((tx) => tx.tasks.occupying('default'));
-    expect(occupying.map((task) => [task.taskArn, task.lost ?? false])).toEqual(
+    expect(occupying.map((task) => [task.taskArn, task.lostAt !== undefined])).toEqual(
       [
         [plain.taskArn, false],
         [lost.taskArn, true],

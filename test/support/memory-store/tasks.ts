@@ -147,7 +147,7 @@ function occupyingTask(task: Task): OccupyingTask | undefined {
     lastStatus,
     resources,
     gpuIds,
-    ...(lostAt === undefined ? {} : { lost: true as const }),
+    ...(lostAt === undefined ? {} : { lostAt }),
   };
   occupyingTasks.set(task, made);
   return made;

@@ -106,7 +106,7 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
         lastStatus: row.last_status,
         resources: resourcesOf(row),
         gpuIds: row.gpu_ids === '[]' ? [] : decodeStrings('tasks', row.task_arn, row.gpu_ids),
-        ...(row.lost_at === null ? {} : { lost: true as const }),
+        ...(row.lost_at === null ? {} : { lostAt: row.lost_at }),
       }));
     },
 
