@@ -1,6 +1,8 @@
 /** Services whose deployments somebody else steers: each task set keeps its share of the desired count. */
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { rolloutLimits } from '#control/deployments/limits.ts';
+import { pick, seededRandom } from '#lib/random.ts';
 import type { TaskSetPart } from '#model/deployment.ts';
 import { computedDesiredCount, taskSetsOf, withTaskSet, type TaskSet } from '#model/task-set.ts';
 import { aTaskSet } from '#test/support/builders/a-task-set.ts';
@@ -184,5 +186,101 @@ describe('a service with the controller EXTERNAL', () => {
     world.change({ status: 'DRAINING', desiredCount: 0 });
     world.runEverything();
     expect([world.alive().length, world.service.status, world.service.deployments]).toEqual([0, 'INACTIVE', []]);
+  });
+});
+
+type Happening =
+  | { kind: 'run' | 'end' | 'stopDone' | 'sick' | 'protect'; seed: number }
+  | { kind: 'rescale'; set: number; scalePercent: number }
+  | { kind: 'scale'; desiredCount: number }
+  | { kind: 'drain' | 'undrain'; machine: number }
+  | { kind: 'wait'; ms: number };
+
+const seed = fc.nat(1000);
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constantFrom('run', 'run', 'end', 'stopDone', 'sick', 'protect'), seed }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('rescale'),
+      set: fc.nat(2),
+      scalePercent: fc.constantFrom(0, 12.5, 50, 100),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), desiredCount: fc.nat(6) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('drain', 'undrain'), machine: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 5000, 60_000) }) },
+);
+
+function happen(world: ServiceWorld, sets: readonly TaskSet[], event: Happening): void {
+  const random = seededRandom('seed' in event ? event.seed : 0);
+  const [alive, pending, leaving] = [world.alive(), world.pending(), world.leaving()];
+  const [one] = alive.length > 0 ? [pick(random, alive)] : [];
+  switch (event.kind) {
+    case 'run':
+      if (pending.length > 0) world.run(pick(random, pending));
+      break;
+    case 'end':
+      if (one !== undefined) world.end(one);
+      break;
+    case 'stopDone':
+      if (leaving.length > 0) world.changeTask(pick(random, leaving), { lastStatus: 'STOPPED', stoppedAt: world.now });
+      break;
+    case 'sick':
+      if (one !== undefined) world.changeTask(one, { healthStatus: 'UNHEALTHY' });
+      break;
+    case 'protect':
+      if (one !== undefined) world.protect(one, 60_000);
+      break;
+    case 'rescale': {
+      const set = sets[event.set];
+      if (set !== undefined) change(world, set, { scalePercent: event.scalePercent });
+      break;
+    }
+    case 'scale':
+      world.change({ desiredCount: event.desiredCount });
+      break;
+    case 'drain':
+      world.draining.add(`machine-${event.machine}`);
+      break;
+    case 'undrain':
+      world.draining.delete(`machine-${event.machine}`);
+      break;
+    case 'wait':
+      world.passTime(event.ms);
+      break;
+  }
+}
+
+describe('whatever happens', () => {
+  it('no look starts more of a set than the ceiling of its share, and in the end each set has its share (I3, I12)', () => {
+    fc.assert(
+      fc.property(fc.array(happening, { maxLength: 30 }), (events) => {
+        const sets = [aTaskSet({ status: 'PRIMARY' }), aTaskSet({ taskSet: { scalePercent: 0 } }), aTaskSet()];
+        const world = worldOf(sets);
+        for (const event of events) {
+          happen(world, sets, event);
+          const before = new Map(sets.map((set) => [set.id, world.alive(set).length]));
+          world.look();
+          for (const set of sets) {
+            const desiredCount = computedDesiredCount(world.service, setIn(world, set));
+            const { ceiling } = rolloutLimits({ ...world.service, desiredCount });
+            const count = world.alive(set).length;
+            expect(count <= Math.max(ceiling, before.get(set.id) ?? 0)).toBe(true);
+          }
+        }
+        world.draining.clear();
+        world.passTime(30 * 60_000);
+        for (const set of sets) {
+          const now = setIn(world, set);
+          expect(world.alive(set)).toHaveLength(computedDesiredCount(world.service, now));
+          expect(now.taskSet.stabilityStatus).toBe('STEADY_STATE');
+        }
+      }),
+      { numRuns: 150 },
+    );
   });
 });
