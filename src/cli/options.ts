@@ -1,5 +1,7 @@
 /** Parsers of option values, with errors that say what would be right. */
+import type { CapacityProviderStrategyItem } from '@aws-sdk/client-ecs';
 import { InvalidArgumentError } from 'commander';
+import { parseWait } from '#model/placement-wait.ts';
 
 export function parsePositive(text: string): number {
   const value = Number(text);
@@ -22,4 +24,37 @@ export function parseDuration(text: string): number {
   if (match === null || unit === undefined)
     throw new InvalidArgumentError('expected a duration such as 90s, 15m, 2h or 1d.');
   return Number(match[1]) * unit;
+}
+
+/** A duration as it is, when the control service will take it. */
+export function checkWait(text: string): string {
+  if (parseWait(text) === undefined)
+    throw new InvalidArgumentError('expected a duration up to 7d, such as 90s, 10m or 2h.');
+  return text;
+}
+
+/** One more `name` or, as the `aws` command has it, `capacityProvider=name,weight=1,base=2`. */
+export function collectStrategyItem(
+  text: string,
+  before: readonly CapacityProviderStrategyItem[] = [],
+): CapacityProviderStrategyItem[] {
+  const fields = text.includes('=') ? text : `capacityProvider=${text}`;
+  const given = new Map(fields.split(',').map((field) => splitAtEquals(field)));
+  const capacityProvider = given.get('capacityProvider');
+  const known = ['capacityProvider', 'weight', 'base'];
+  if (capacityProvider === undefined || ![...given.keys()].every((key) => known.includes(key))) {
+    throw new InvalidArgumentError('expected a name, or capacityProvider=NAME,weight=N,base=N.');
+  }
+  const [weight, base] = [given.get('weight'), given.get('base')];
+  const item = {
+    capacityProvider,
+    ...(weight !== undefined && { weight: parseCount(weight) }),
+    ...(base !== undefined && { base: parseCount(base) }),
+  };
+  return [...before, item];
+}
+
+function splitAtEquals(field: string): [string, string] {
+  const at = field.indexOf('=');
+  return at === -1 ? [field.trim(), ''] : [field.slice(0, at).trim(), field.slice(at + 1).trim()];
 }

@@ -1,5 +1,6 @@
 /** The command tree: global options, then one file per noun. */
 import { Command, Option } from 'commander';
+import { addCapacityProviderCommands } from './commands/capacity-provider.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDevCommands } from './commands/dev.ts';
@@ -41,6 +42,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addTaskDefinitionCommands(program, context);
   addInstanceCommands(program, context);
   addClusterCommands(program, context);
+  addCapacityProviderCommands(program, context);
   addWhyCommand(program, context);
   addEnvCommand(program, context);
   program.commandsGroup(daemons);

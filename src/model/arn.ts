@@ -64,6 +64,10 @@ export function taskDefinitionArn(realm: Realm, family: string, revision: number
   return ecsArn(realm, `task-definition/${family}:${revision}`);
 }
 
+export function capacityProviderArn(realm: Realm, name: string): string {
+  return ecsArn(realm, `capacity-provider/${name}`);
+}
+
 /** The last path segment: a task's id, an instance's id, a cluster's or a service's name. */
 export function arnId(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);

@@ -1,4 +1,5 @@
 /** One rollout of a service towards a task definition. What a rollout must remember is here, never in a loop's variable. */
+import type { CapacityStrategy } from './capacity-provider.ts';
 import type { NetworkConfiguration } from './placement.ts';
 import type { Tag } from './tag.ts';
 
@@ -58,6 +59,8 @@ export interface Deployment {
   taskDefinitionArn: string;
   desiredCount: number;
   launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  /** Present when its tasks are shared out to capacity providers. */
+  capacityProviderStrategy?: CapacityStrategy;
   networkConfiguration?: NetworkConfiguration;
   rolloutState: RolloutState;
   rolloutStateReason: string;

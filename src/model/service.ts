@@ -1,4 +1,5 @@
 /** A service: the promise that a number of tasks of one definition run. Deployments carry it out; see docs/deployments in time. */
+import type { CapacityStrategy } from './capacity-provider.ts';
 import type { Deployment } from './deployment.ts';
 import type { NetworkConfiguration, PlacementConstraint, PlacementStrategy } from './placement.ts';
 import type { Tag } from './tag.ts';
@@ -47,6 +48,8 @@ export interface Service {
   /** Empty when the controller is EXTERNAL: each task set has its own. */
   taskDefinitionArn: string;
   launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  /** Present when it has one; `launchType` follows from it then and is not shown. */
+  capacityProviderStrategy?: CapacityStrategy;
   deploymentController: 'ECS' | 'CODE_DEPLOY' | 'EXTERNAL';
   deploymentConfiguration: DeploymentConfiguration;
   /** Newest first; the first is PRIMARY. */

@@ -5,6 +5,7 @@
  */
 import type { EnvironmentFile, KeyValuePair, ResourceRequirement } from './container-definition.ts';
 import type { EphemeralStorage, NetworkConfiguration } from './placement.ts';
+import type { PlacementWait } from './placement-wait.ts';
 import type { TaskResources, TransportProtocol } from './resources.ts';
 import type { Tag } from './tag.ts';
 
@@ -112,8 +113,10 @@ export interface Task {
   taskDefinitionArn: string;
   family: string;
   revision: number;
-  /** Absent only while the task waits for a place. */
+  /** Absent while the task waits for a place, and of one that ended without. */
   containerInstanceArn?: string;
+  /** Present while it waits for a place. */
+  waiting?: PlacementWait;
   /** Present when a service runs the task. */
   serviceName?: string;
   /** The deployment (`ecs-svc/…`) a service task belongs to; equals `startedBy` then. */
@@ -122,6 +125,8 @@ export interface Task {
   group: string;
   startedBy?: string;
   launchType: 'EC2' | 'FARGATE' | 'EXTERNAL';
+  /** Present when a capacity provider strategy chose where it may go. */
+  capacityProviderName?: string;
   availabilityZone?: string;
   desiredStatus: DesiredStatus;
   lastStatus: TaskStatus;

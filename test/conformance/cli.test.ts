@@ -86,6 +86,47 @@ describe.each(commands)('%s ecs', (command) => {
     expect(failures).toMatchObject([{ reason: 'RESOURCE:MEMORY' }, { reason: 'RESOURCE:MEMORY' }]);
   });
 
+  test('makes a capacity provider, gives it to a cluster, and takes it back', async () => {
+    const name = named('cli-group');
+    const group = `autoScalingGroupArn=arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:0:autoScalingGroupName/${name}`;
+    const { capacityProvider } = await aws(
+      'create-capacity-provider',
+      '--name',
+      name,
+      '--auto-scaling-group-provider',
+      `${group},managedScaling={status=ENABLED,targetCapacity=90}`,
+    );
+    expect(capacityProvider).toMatchObject({
+      name,
+      autoScalingGroupProvider: { managedScaling: { status: 'ENABLED', targetCapacity: 90 } },
+    });
+    const cluster = named('cli-capacity');
+    await aws('create-cluster', '--cluster-name', cluster, '--capacity-providers', name);
+    const strategy = `capacityProvider=${name},weight=1,base=1`;
+    await aws(
+      ...['put-cluster-capacity-providers', '--cluster', cluster, '--capacity-providers', name],
+      ...['--default-capacity-provider-strategy', strategy],
+    );
+    const { clusters } = await aws('describe-clusters', '--clusters', cluster);
+    expect(clusters).toMatchObject([
+      {
+        capacityProviders: [name],
+        defaultCapacityProviderStrategy: [{ capacityProvider: name, weight: 1, base: 1 }],
+      },
+    ]);
+    await expect(aws('delete-capacity-provider', '--capacity-provider', name)).rejects.toThrow(
+      `The capacity provider cannot be deleted because it is associated with cluster: ${cluster}.`,
+    );
+    await aws(
+      ...['put-cluster-capacity-providers', '--cluster', cluster],
+      ...['--cli-input-json', '{"capacityProviders":[],"defaultCapacityProviderStrategy":[]}'],
+    );
+    const deleted = await aws('delete-capacity-provider', '--capacity-provider', name);
+    expect(deleted['capacityProvider']).toMatchObject({ status: 'INACTIVE' });
+    const described = await aws('describe-capacity-providers', '--capacity-providers', name, 'FARGATE');
+    expect(described).toMatchObject({ capacityProviders: [{ name: 'FARGATE' }], failures: [{ reason: 'MISSING' }] });
+  });
+
   test('prints errors by ECS’s names', async () => {
     await expect(aws('describe-task-definition', '--task-definition', 'nothing')).rejects.toThrow(
       'An error occurred (ClientException) when calling the DescribeTaskDefinition operation: Unable to describe task definition.',

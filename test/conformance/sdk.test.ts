@@ -3,9 +3,12 @@ import {
   ClientException,
   ClusterNotFoundException,
   ConflictException,
+  CreateCapacityProviderCommand,
   CreateClusterCommand,
   CreateServiceCommand,
+  DeleteCapacityProviderCommand,
   DeleteServiceCommand,
+  DescribeCapacityProvidersCommand,
   DescribeClustersCommand,
   DescribeContainerInstancesCommand,
   DescribeServicesCommand,
@@ -18,7 +21,10 @@ import {
   ListTasksCommand,
   paginateListTaskDefinitions,
   paginateListTasks,
+  PutAttributesCommand,
+  PutClusterCapacityProvidersCommand,
   RegisterTaskDefinitionCommand,
+  ResourceInUseException,
   RunTaskCommand,
   type RunTaskCommandInput,
   ServiceNotFoundException,
@@ -134,6 +140,97 @@ describe('task protection', () => {
     await client.send(new UpdateTaskProtectionCommand({ cluster, tasks, protectionEnabled: false }));
     await waitUntilTasksStopped(patiently(), { tasks });
     await client.send(new DeleteServiceCommand({ service }));
+  });
+});
+
+describe('capacity providers', () => {
+  test('are made, given to a cluster, share tasks out, and go', async () => {
+    const { containerInstanceArns: [first = '', second = ''] = [] } = await client.send(
+      new ListContainerInstancesCommand({}),
+    );
+    const name = 'berth.instance-group';
+    await client.send(
+      new PutAttributesCommand({
+        attributes: [
+          { name, value: 'rack-1', targetId: first },
+          { name, value: 'rack-2', targetId: second },
+        ],
+      }),
+    );
+    for (const [provider, rack] of [
+      ['sdk-blue', 'rack-1'],
+      ['sdk-green', 'rack-2'],
+    ] as const) {
+      const autoScalingGroupArn = `arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:0:autoScalingGroupName/${rack}`;
+      const made = await client.send(
+        new CreateCapacityProviderCommand({ name: provider, autoScalingGroupProvider: { autoScalingGroupArn } }),
+      );
+      expect(made.capacityProvider).toMatchObject({ status: 'ACTIVE', type: 'EC2_AUTOSCALING' });
+    }
+    const first3 = await client.send(new DescribeCapacityProvidersCommand({ maxResults: 3 }));
+    const { nextToken } = first3;
+    const rest = await client.send(new DescribeCapacityProvidersCommand({ maxResults: 3, nextToken }));
+    const all = [...(first3.capacityProviders ?? []), ...(rest.capacityProviders ?? [])];
+    expect(all.map((provider) => provider.name)).toEqual(['FARGATE', 'FARGATE_SPOT', 'sdk-blue', 'sdk-green']);
+
+    const strategy = [
+      { capacityProvider: 'sdk-blue', weight: 1, base: 1 },
+      { capacityProvider: 'sdk-green', weight: 3 },
+    ];
+    const put = (capacityProviders: string[], defaultCapacityProviderStrategy = strategy) =>
+      client.send(
+        new PutClusterCapacityProvidersCommand({
+          cluster: 'default',
+          capacityProviders,
+          defaultCapacityProviderStrategy,
+        }),
+      );
+    await put(['sdk-blue', 'sdk-green']);
+    const described = await client.send(new DescribeContainerInstancesCommand({ containerInstances: [first, second] }));
+    expect(described.containerInstances).toMatchObject([
+      { capacityProviderName: 'sdk-blue' },
+      { capacityProviderName: 'sdk-green' },
+    ]);
+    await register('sdk-capacity');
+    const ran = await client.send(new RunTaskCommand({ taskDefinition: 'sdk-capacity', count: 5 }));
+    expect(ran.tasks?.map((task) => task.capacityProviderName)).toEqual([
+      'sdk-blue',
+      'sdk-blue',
+      'sdk-green',
+      'sdk-green',
+      'sdk-green',
+    ]);
+    const tasks = (ran.tasks ?? []).map((task) => task.taskArn ?? '');
+    expect(await errorOf(put([], []))).toBeInstanceOf(ResourceInUseException);
+    for (const task of tasks) await client.send(new StopTaskCommand({ task }));
+    await waitUntilTasksStopped(patiently(), { tasks });
+    await put([], []);
+    for (const capacityProvider of ['sdk-blue', 'sdk-green']) {
+      await client.send(new DeleteCapacityProviderCommand({ capacityProvider }));
+    }
+    const gone = await client.send(new DescribeCapacityProvidersCommand({ capacityProviders: ['sdk-blue'] }));
+    expect(gone.failures).toMatchObject([{ reason: 'MISSING' }]);
+  });
+
+  test('let a task wait for room, and its end is told', async () => {
+    await client.send(
+      new RegisterTaskDefinitionCommand({
+        family: 'sdk-huge',
+        containerDefinitions: [{ name: 'main', image: 'busybox', memory: 999_999 }],
+      }),
+    );
+    const tags = [{ key: 'berth:wait-for-capacity', value: '2s' }];
+    const { tasks: waiting = [], failures } = await client.send(
+      new RunTaskCommand({ taskDefinition: 'sdk-huge', tags }),
+    );
+    expect(failures).toEqual([]);
+    expect(waiting).toMatchObject([{ lastStatus: 'PROVISIONING', desiredStatus: 'RUNNING' }]);
+    const tasks = waiting.map((task) => task.taskArn ?? '');
+    await waitUntilTasksStopped(patiently(), { tasks });
+    const stopped = await client.send(new DescribeTasksCommand({ tasks }));
+    expect(stopped.tasks).toMatchObject([
+      { stopCode: 'TaskFailedToStart', stoppedReason: expect.stringContaining('has insufficient memory available') },
+    ]);
   });
 });
 

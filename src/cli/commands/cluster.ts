@@ -4,6 +4,7 @@ import {
   DeleteClusterCommand,
   DescribeClustersCommand,
   paginateListClusters,
+  type CapacityProviderStrategyItem,
   type Cluster,
 } from '@aws-sdk/client-ecs';
 import type { Command } from 'commander';
@@ -79,8 +80,14 @@ async function showCluster(context: CliContext, name: string): Promise<void> {
       ['services', cluster.activeServicesCount],
       ['tasks running', cluster.runningTasksCount],
       ['tasks pending', cluster.pendingTasksCount],
+      ['capacity providers', cluster.capacityProviders?.join(', ')],
+      ['default strategy', cluster.defaultCapacityProviderStrategy?.map(shownStrategyItem).join(', ')],
     ]),
   );
+}
+
+function shownStrategyItem({ capacityProvider, weight = 0, base = 0 }: CapacityProviderStrategyItem): string {
+  return `${capacityProvider} weight ${weight}${base === 0 ? '' : ` base ${base}`}`;
 }
 
 async function deleteCluster(context: CliContext, name: string): Promise<void> {

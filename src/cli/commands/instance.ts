@@ -98,6 +98,7 @@ async function showInstance(context: CliContext, id: string): Promise<void> {
         `${instance.agentConnected === true ? 'connected' : 'disconnected'}, version ${instance.versionInfo?.agentVersion ?? 'unknown'}`,
       ],
       ['docker', instance.versionInfo?.dockerVersion],
+      ['capacity provider', instance.capacityProviderName],
       ['health', [healthOf(instance), health?.statusReason].filter((part) => part !== undefined).join(': ')],
       ['registered', age(instance.registeredAt, context.clock.now())],
       ['cpu free', freeOf(instance, 'CPU')],

@@ -1,13 +1,20 @@
 /** `berth run` and `berth task list | show | stop | protect | unprotect`. */
 import { stripVTControlCharacters } from 'node:util';
-import { RunTaskCommand, StopTaskCommand, type Failure, type Task } from '@aws-sdk/client-ecs';
+import {
+  RunTaskCommand,
+  StopTaskCommand,
+  type CapacityProviderStrategyItem,
+  type Failure,
+  type Task,
+} from '@aws-sdk/client-ecs';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { waitForCapacityTag } from '#model/placement-wait.ts';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { definitionName, portsOf, reasonOf, shortId } from '../format.ts';
 import { findTask, listTasks } from '../lookup.ts';
-import { parsePositive } from '../options.ts';
+import { checkWait, collectStrategyItem, parsePositive } from '../options.ts';
 import { age, renderFields, renderTable } from '../output/table.ts';
 import { signedGet } from '../signed-get.ts';
 import { waitForTasks } from '../wait.ts';
@@ -18,6 +25,8 @@ interface RunOptions {
   group?: string;
   startedBy?: string;
   enableExecuteCommand?: boolean;
+  capacityProviderStrategy?: CapacityProviderStrategyItem[];
+  waitForCapacity?: string;
   wait?: boolean;
   timeout: number;
 }
@@ -31,6 +40,12 @@ export function addTaskCommands(program: Command, context: CliContext): void {
     .option('--group <name>', 'task group')
     .option('--started-by <text>', 'who started it')
     .option('--enable-execute-command', 'allow `berth exec` in it')
+    .option(
+      '--capacity-provider-strategy <item>',
+      'share them out: a name, or capacityProvider=NAME,weight=N,base=N; once per provider',
+      collectStrategyItem,
+    )
+    .option('--wait-for-capacity <duration>', 'where there is no room, wait for it so long, e.g. 10m', checkWait)
     .option('--wait', 'wait until they run')
     .option('--timeout <seconds>', 'how long to wait', parsePositive, 300)
     .action((definition: string, options: RunOptions) => runTasks(context, definition, options));
@@ -79,6 +94,8 @@ async function runTasks(context: CliContext, taskDefinition: string, options: Ru
       ...(options.group === undefined ? {} : { group: options.group }),
       ...(options.startedBy === undefined ? {} : { startedBy: options.startedBy }),
       ...(options.enableExecuteCommand === undefined ? {} : { enableExecuteCommand: options.enableExecuteCommand }),
+      ...(options.capacityProviderStrategy && { capacityProviderStrategy: options.capacityProviderStrategy }),
+      ...(options.waitForCapacity && { tags: [{ key: waitForCapacityTag, value: options.waitForCapacity }] }),
     }),
   );
   const failures = answer.failures ?? [];
@@ -94,7 +111,7 @@ async function runTasks(context: CliContext, taskDefinition: string, options: Ru
   else if (tasks.length > 0) context.terminal.write(tasks.map((task) => shortId(task.taskArn)).join('\n'));
   if (failures.length > 0) {
     throw new CliError(`${failures.length} not placed: ${refusals(failures)}`, {
-      next: 'see `berth instance list` for what is free, and `berth instance show` for attributes',
+      next: 'see `berth instance list` for what is free, or wait for room with --wait-for-capacity 10m',
     });
   }
 }
@@ -174,6 +191,7 @@ function describeTask(task: Task, protectedUntil: Date | undefined, now: number)
     ],
     ['health', task.healthStatus],
     ['instance', shortId(task.containerInstanceArn)],
+    ['capacity provider', task.capacityProviderName],
     ['protected', protectedUntil === undefined ? undefined : `for ${age(now, Number(protectedUntil))}`],
     ['created', task.createdAt === undefined ? undefined : `${age(task.createdAt, now)} ago`],
     ['started', task.startedAt === undefined ? undefined : `${age(task.startedAt, now)} ago`],

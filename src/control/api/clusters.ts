@@ -1,13 +1,14 @@
 /** CreateCluster, DescribeClusters, ListClusters, UpdateCluster, UpdateClusterSettings, DeleteCluster. */
 import { clusterArn, clusterNameOf, defaultClusterName, type Realm } from '#model/arn.ts';
+import { isFargateProvider } from '#model/capacity-provider.ts';
 import type { Cluster, ClusterSetting } from '#model/cluster.ts';
 import type { Service } from '#model/service.ts';
 import {
+  clusterContainsCapacityProviders,
   clusterContainsContainerInstances,
   clusterContainsServices,
   clusterContainsTasks,
   invalidParameter,
-  unsupportedFeature,
 } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import {
@@ -17,6 +18,7 @@ import {
   renderCluster,
 } from '#protocol/ecs/render-cluster.ts';
 import type { StoreTransaction } from '../store/store.ts';
+import { checkedCapacity } from './capacity-checks.ts';
 import { effectiveSetting } from './account-settings.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { activeCluster, findCluster } from './lookups.ts';
@@ -26,13 +28,12 @@ export const clusterHandlers: Handlers<
   'CreateCluster' | 'DescribeClusters' | 'ListClusters' | 'UpdateCluster' | 'UpdateClusterSettings' | 'DeleteCluster'
 > = {
   async CreateCluster(context, input) {
-    refuseCapacityProviders(input);
     return context.store.write(async (tx) => {
       const name = input.clusterName ?? defaultClusterName;
       const existing = await tx.clusters.get(name);
       const cluster = existing?.status === 'ACTIVE' ? existing : await newCluster(tx, context, input);
       if (cluster !== existing) await tx.clusters.put(cluster);
-      return { cluster: await shown(tx, cluster, ['SETTINGS', 'CONFIGURATIONS', 'TAGS']) };
+      return { cluster: await shownCluster(tx, cluster, ['SETTINGS', 'CONFIGURATIONS', 'TAGS']) };
     });
   },
 
@@ -43,7 +44,7 @@ export const clusterHandlers: Handlers<
       for (const reference of new Set(references)) {
         const cluster = await findCluster(tx, realm, reference);
         if (cluster === undefined) failures.push({ arn: arnOf(realm, reference), reason: 'MISSING' });
-        else clusters.push(await shown(tx, cluster, include));
+        else clusters.push(await shownCluster(tx, cluster, include));
       }
       return { clusters, failures };
     });
@@ -75,10 +76,10 @@ export const clusterHandlers: Handlers<
   async DeleteCluster({ store, realm, clock }, { cluster: reference }) {
     return store.write(async (tx) => {
       const cluster = await activeCluster(tx, realm, reference);
-      await refuseUnlessEmpty(tx, cluster.clusterName);
+      await refuseUnlessEmpty(tx, cluster);
       const deleted: Cluster = { ...cluster, status: 'INACTIVE', deletedAt: clock.now() };
       await tx.clusters.put(deleted);
-      return { cluster: await shown(tx, deleted, ['SETTINGS']) };
+      return { cluster: await shownCluster(tx, deleted, ['SETTINGS']) };
     });
   },
 };
@@ -109,8 +110,10 @@ async function newCluster(
     settings: mergedSettings([{ name: 'containerInsights', value: insights }], input.settings ?? []),
     ...(input.configuration === undefined ? {} : { configuration: input.configuration }),
     ...(input.serviceConnectDefaults === undefined ? {} : { serviceConnectDefaults: input.serviceConnectDefaults }),
-    capacityProviders: [],
-    defaultCapacityProviderStrategy: [],
+    ...(await checkedCapacity(tx, realm, {
+      capacityProviders: input.capacityProviders ?? [],
+      defaultCapacityProviderStrategy: input.defaultCapacityProviderStrategy ?? [],
+    })),
     tags: input.tags ?? [],
     createdAt: clock.now(),
   };
@@ -124,7 +127,7 @@ async function update(
   return store.write(async (tx) => {
     const cluster = change(await activeCluster(tx, realm, reference));
     await tx.clusters.put(cluster);
-    return { cluster: await shown(tx, cluster, ['SETTINGS', 'CONFIGURATIONS', 'TAGS']) };
+    return { cluster: await shownCluster(tx, cluster, ['SETTINGS', 'CONFIGURATIONS', 'TAGS']) };
   });
 }
 
@@ -146,23 +149,22 @@ function mergedSettings(
   return [...byName.values()];
 }
 
-/** A cluster that says it has capacity providers would promise what nothing here keeps. */
-function refuseCapacityProviders(input: InputOf<'CreateCluster'>): void {
-  const strategy = input.defaultCapacityProviderStrategy?.map((item) => item.capacityProvider);
-  const [named] = [...(input.capacityProviders ?? []), ...(strategy ?? [])];
-  if (named !== undefined) throw unsupportedFeature(`Capacity providers are not supported yet: ${named}.`);
-}
-
 /** In the order in which ECS looks. */
-async function refuseUnlessEmpty(tx: StoreTransaction, clusterName: string): Promise<void> {
+async function refuseUnlessEmpty(tx: StoreTransaction, { clusterName, capacityProviders }: Cluster): Promise<void> {
   if ((await tx.containerInstances.list({ clusterName })).length > 0) throw clusterContainsContainerInstances();
   const services = await tx.services.list({ clusterName, statuses: ['ACTIVE', 'DRAINING'] }, { limit: 1 });
   if (services.items.length > 0) throw clusterContainsServices();
   const { running, pending } = await tx.tasks.counts({ clusterName });
   if (running + pending > 0) throw clusterContainsTasks();
+  if (!capacityProviders.every(isFargateProvider)) throw clusterContainsCapacityProviders();
 }
 
-async function shown(tx: StoreTransaction, cluster: Cluster, include: readonly ClusterField[]): Promise<object> {
+/** As answers show it. */
+export async function shownCluster(
+  tx: StoreTransaction,
+  cluster: Cluster,
+  include: readonly ClusterField[],
+): Promise<object> {
   return renderCluster(cluster, { counts: await countsOf(tx, cluster.clusterName), include });
 }
 

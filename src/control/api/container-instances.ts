@@ -1,4 +1,5 @@
 /** ListContainerInstances, DescribeContainerInstances, UpdateContainerInstancesState, DeregisterContainerInstance. */
+import { providerOfInstance } from '#model/capacity-provider.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Failure } from '#model/placement.ts';
 import type { Service } from '#model/service.ts';
@@ -161,6 +162,8 @@ async function shown(
   const occupying = instances.length === 0 ? [] : await tx.tasks.occupying(clusterName);
   const byInstance = Map.groupBy(occupying, (task) => task.containerInstanceArn);
   const drains = await drainsOf(tx, clusterName, instances, clock.now());
+  const cluster = await tx.clusters.get(clusterName);
+  const providers = await tx.capacityProviders.getMany(cluster?.capacityProviders ?? []);
   return instances.map((instance) => {
     const tasks = byInstance.get(instance.containerInstanceArn) ?? [];
     return renderContainerInstance(instance, {
@@ -168,6 +171,7 @@ async function shown(
       runningTasks: tasks.filter((task) => task.lastStatus === 'RUNNING').length,
       pendingTasks: tasks.filter(isPending).length,
       statusReason: drains.get(instance.containerInstanceArn),
+      capacityProviderName: providerOfInstance(instance, providers)?.name,
       include,
     });
   });

@@ -21,6 +21,7 @@ import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { Store } from '../store/store.ts';
 import { accountSettingHandlers } from './account-settings.ts';
 import { attributeHandlers } from './attributes.ts';
+import { capacityProviderHandlers } from './capacity-providers.ts';
 import { clusterHandlers } from './clusters.ts';
 import { containerInstanceHandlers } from './container-instances.ts';
 import { executeCommandHandlers } from './execute-command.ts';
@@ -66,6 +67,7 @@ export interface Dispatcher {
 const handlers: Handlers = {
   ...accountSettingHandlers,
   ...attributeHandlers,
+  ...capacityProviderHandlers,
   ...clusterHandlers,
   ...containerInstanceHandlers,
   ...executeCommandHandlers,

@@ -3,10 +3,8 @@
  * carries out yet is refused by name, never dropped.
  */
 import type { Realm } from '#model/arn.ts';
-import type { ContainerDefinition } from '#model/container-definition.ts';
 import { fargatePlatformVersions } from '#model/fargate.ts';
 import type { NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
-import { requiredAttributes } from '#model/task-definition-requirements.ts';
 import { parseTaskCpu, parseTaskMemory, type TaskDefinition } from '#model/task-definition.ts';
 import type { Task, TaskOverride } from '#model/task.ts';
 import {
@@ -19,6 +17,7 @@ import {
 } from '#protocol/ecs/errors.ts';
 import { parseQuery } from '../scheduler/query-parser.ts';
 import type { StoreTransaction } from '../store/store.ts';
+import type { CapacityChoice } from './capacity-checks.ts';
 import { findDefinition } from './lookups.ts';
 
 /** Throws ClientException when there is no such revision or it is not ACTIVE. */
@@ -29,18 +28,11 @@ export async function definitionToRun(tx: StoreTransaction, realm: Realm, refere
   return definition;
 }
 
-export interface LaunchChoice {
-  launchType?: 'EC2' | 'FARGATE' | 'EXTERNAL' | 'MANAGED_INSTANCES';
-  capacityProviderStrategy?: readonly object[];
-}
-
-/** EC2 when the request says nothing, as for ECS. */
+/** EC2 when nothing is said, as for ECS. What a capacity provider strategy comes to is in capacity-checks.ts. */
 export function chosenLaunchType(
-  { launchType = 'EC2', capacityProviderStrategy = [] }: LaunchChoice,
+  { launchType = 'EC2' }: Pick<CapacityChoice, 'launchType'>,
   definition: TaskDefinition,
 ): Task['launchType'] {
-  if (capacityProviderStrategy.length > 0)
-    throw unsupportedFeature('Capacity provider strategies are not supported yet.');
   if (launchType === 'MANAGED_INSTANCES')
     throw unsupportedFeature('The launch type MANAGED_INSTANCES is not supported.');
   if (!definition.compatibilities.includes(launchType)) {
@@ -118,24 +110,4 @@ export function checkOverrides(definition: TaskDefinition, overrides: TaskOverri
     (name) => overrides[name] !== undefined,
   );
   if (unheard !== undefined) throw unsupportedFeature(`The override ${unheard} is not supported yet.`);
-}
-
-/** The definition with what the overrides ask of a host besides, so that placement refuses what the agents do not carry out. */
-export function withOverriddenNeeds(definition: TaskDefinition, overrides: TaskOverride): TaskDefinition {
-  const { taskRoleArn, cpu, containerOverrides = [] } = overrides;
-  const containerDefinitions = definition.body.containerDefinitions.map((container): ContainerDefinition => {
-    const override = containerOverrides.find((each) => each.name === container.name);
-    return {
-      ...container,
-      ...(override?.environmentFiles === undefined ? {} : { environmentFiles: override.environmentFiles }),
-      ...(override?.resourceRequirements === undefined ? {} : { resourceRequirements: override.resourceRequirements }),
-    };
-  });
-  const body = {
-    ...definition.body,
-    containerDefinitions,
-    ...(taskRoleArn === undefined ? {} : { taskRoleArn }),
-    ...(cpu === undefined ? {} : { cpu }),
-  };
-  return { ...definition, requiresAttributes: requiredAttributes(body) };
 }

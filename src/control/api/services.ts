@@ -1,5 +1,6 @@
 /** CreateService, UpdateService, DescribeServices, ListServices, DeleteService. What follows from a row is the reconciler's work. */
 import { serviceArn } from '#model/arn.ts';
+import type { Cluster } from '#model/cluster.ts';
 import type { Failure } from '#model/placement.ts';
 import type { Service } from '#model/service.ts';
 import { taskSetsOf } from '#model/task-set.ts';
@@ -10,7 +11,6 @@ import {
   serviceNotActive,
   serviceNotFound,
   serviceScaledAboveZero,
-  unsupportedFeature,
 } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderService, type TaskCounts } from '#protocol/ecs/render-service.ts';
@@ -23,6 +23,7 @@ import { chosenLaunchType, definitionToRun } from './launch-checks.ts';
 import { activeCluster, activeService, findDefinition, findService, readableClusterName } from './lookups.ts';
 import { paged } from './paging.ts';
 import { checkPolicyTags } from './tags.ts';
+import { capacityOfNewService, withCapacity, withCapacityUnderWay } from './service-capacity.ts';
 import { checkServiceSettings, initialDeploymentConfiguration, withSettings } from './service-settings.ts';
 
 const listPageSize = 10;
@@ -41,14 +42,15 @@ export const serviceHandlers: Handlers<
       throw invalidParameter('desiredCount: is required for the scheduling strategy REPLICA');
     }
     return store.write(async (tx) => {
-      const { clusterName } = await activeCluster(tx, realm, input.cluster);
+      const cluster = await activeCluster(tx, realm, input.cluster);
+      const { clusterName } = cluster;
       const scope = `CreateService ${clusterName}`;
       return idempotently(
         tx,
         { scope, clientToken, input, now: clock.now() },
         {
           async perform() {
-            const service = await create(tx, context, clusterName, input);
+            const service = await create(tx, context, cluster, input);
             return { answer: await answer(tx, context, service), resources: [service.serviceArn] };
           },
           async replay([made = '']) {
@@ -64,9 +66,10 @@ export const serviceHandlers: Handlers<
   async UpdateService(context, input) {
     const { store, realm } = context;
     return store.write(async (tx) => {
-      const { clusterName } = await activeCluster(tx, realm, input.cluster);
+      const cluster = await activeCluster(tx, realm, input.cluster);
+      const { clusterName } = cluster;
       const before = await activeService(tx, realm, { clusterName, reference: input.service });
-      const service = await update(tx, context, before, input);
+      const service = await update(tx, context, { cluster, before }, input);
       if (canonicalJson(service) !== canonicalJson(before)) await tx.services.put(service);
       return answer(tx, context, service);
     });
@@ -133,13 +136,13 @@ export const serviceHandlers: Handlers<
 async function create(
   tx: StoreTransaction,
   context: HandlerContext,
-  clusterName: string,
+  cluster: Cluster,
   input: InputOf<'CreateService'>,
 ): Promise<Service> {
   const { clock, random } = context;
-  const existing = await tx.services.get(clusterName, input.serviceName);
+  const existing = await tx.services.get(cluster.clusterName, input.serviceName);
   if (existing?.status === 'DRAINING') throw invalidParameter('Unable to Start a service that is still Draining.');
-  const wanted = await newService(tx, context, clusterName, input);
+  const wanted = await newService(tx, context, cluster, input);
   if (existing?.status === 'ACTIVE') {
     if (!sameSettings(existing, wanted)) throw serviceAlreadyExists();
     return existing;
@@ -153,14 +156,21 @@ async function create(
 async function newService(
   tx: StoreTransaction,
   context: HandlerContext,
-  clusterName: string,
+  cluster: Cluster,
   input: InputOf<'CreateService'>,
 ): Promise<Service> {
-  const blank = blankService(context, clusterName, input);
+  const { realm } = context;
+  const blank = blankService(context, cluster.clusterName, input);
   if (input.deploymentController?.type === 'EXTERNAL') return externalService(blank, input);
   if (input.taskDefinition === undefined) throw invalidParameter('taskDefinition: is required');
-  const definition = await definitionToRun(tx, context.realm, input.taskDefinition);
-  return withSettings({ ...blank, launchType: chosenLaunchType(input, definition) }, input, definition);
+  const definition = await definitionToRun(tx, realm, input.taskDefinition);
+  const { capacityProviderStrategy, ...capacity } = capacityOfNewService(realm, cluster, input);
+  const placed: Service = {
+    ...blank,
+    launchType: chosenLaunchType(capacity, definition),
+    ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
+  };
+  return withSettings(placed, input, definition);
 }
 
 /** An ECS-controlled service without settings, definition and deployments. */
@@ -209,7 +219,7 @@ function promised(service: Service): object {
 async function update(
   tx: StoreTransaction,
   { realm, clock, random }: HandlerContext,
-  before: Service,
+  { cluster, before }: { cluster: Cluster; before: Service },
   input: InputOf<'UpdateService'>,
 ): Promise<Service> {
   const controller = input.deploymentController?.type ?? before.deploymentController;
@@ -218,20 +228,19 @@ async function update(
   }
   if (controller === 'EXTERNAL') return updatedExternalService(before, input);
   checkServiceSettings(input, before.schedulingStrategy);
-  if ((input.capacityProviderStrategy ?? []).length > 0) {
-    throw unsupportedFeature('Capacity provider strategies are not supported yet.');
-  }
   const definition =
     input.taskDefinition === undefined
       ? await findDefinition(tx, realm, before.taskDefinitionArn)
       : await definitionToRun(tx, realm, input.taskDefinition);
   if (definition === undefined)
     throw invalidParameter(`The task definition ${before.taskDefinitionArn} does not exist any more.`);
-  chosenLaunchType({ launchType: before.launchType }, definition);
+  const based = withCapacity(realm, cluster, before, input);
+  chosenLaunchType(based, definition);
   const now = clock.now();
-  const after = withSettings(before, input, definition);
+  const after = withSettings(based, input, definition);
   if (input.forceNewDeployment === true || deploys(before, after)) return withNewDeployment(after, { now, random });
-  return after.desiredCount === before.desiredCount ? after : withDesiredCount(after, after.desiredCount, now);
+  const current = withCapacityUnderWay(after);
+  return after.desiredCount === before.desiredCount ? current : withDesiredCount(current, after.desiredCount, now);
 }
 
 /** Whether anything changed that tasks are made from. */

@@ -63,6 +63,11 @@ const finders: Readonly<Record<string, Finder>> = {
     if (cluster === undefined) throw clusterNotFound();
     return { tags: cluster.tags, replace: (tags) => tx.clusters.put({ ...cluster, tags }) };
   },
+  'capacity-provider': async (tx, _realm, arn) => {
+    const provider = await tx.capacityProviders.get(arnId(arn));
+    if (provider === undefined) return undefined;
+    return { tags: provider.tags, replace: (tags) => tx.capacityProviders.put({ ...provider, tags }) };
+  },
   service: async (tx, _realm, arn) => {
     const service = await tx.services.get(clusterNameInArn(arn) ?? '', arnId(arn));
     if (service === undefined || service.status === 'INACTIVE') return undefined;

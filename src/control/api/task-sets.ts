@@ -18,6 +18,7 @@ import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderTaskSet } from '#protocol/ecs/render-task-set.ts';
 import { newDeployment } from '../deployments/new-deployment.ts';
 import type { StoreTransaction } from '../store/store.ts';
+import { chosenCapacity } from './capacity-checks.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { idempotently } from './idempotency.ts';
 import { checkNetwork, checkPlatform, chosenLaunchType, definitionToRun } from './launch-checks.ts';
@@ -142,13 +143,16 @@ async function newTaskSet(
   const count = taskSetsOf(service).length;
   if (count >= maximumTaskSets) throw tooManyTaskSets(count);
   const definition = await definitionToRun(tx, realm, input.taskDefinition);
-  const launchType = chosenLaunchType(input, definition);
+  const cluster = await activeCluster(tx, realm, input.cluster);
+  const { capacityProviderStrategy, ...capacity } = chosenCapacity(realm, cluster, input);
+  const launchType = chosenLaunchType(capacity, definition);
   checkNetwork(definition, networkConfiguration);
   checkPlatform(launchType, input.platformVersion);
   const now = clock.now();
   const target = {
     taskDefinitionArn: definition.taskDefinitionArn,
     launchType,
+    ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
   };
   const taskSet: TaskSet['taskSet'] = {

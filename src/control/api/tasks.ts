@@ -1,14 +1,23 @@
 /** RunTask, StartTask, StopTask, DescribeTasks, ListTasks. */
+import { withOverriddenNeeds } from '#model/overridden-needs.ts';
+import { maximumWaitingTasks, taggedWait, waitForCapacityTag } from '#model/placement-wait.ts';
 import type { Failure } from '#model/placement.ts';
 import type { Tag } from '#model/tag.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
-import { invalidParameter, serviceNotFound, taskNotFound, unsupportedFeature } from '#protocol/ecs/errors.ts';
+import {
+  invalidParameter,
+  provisioningLimitExceeded,
+  serviceNotFound,
+  taskNotFound,
+  unsupportedFeature,
+} from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderTask } from '#protocol/ecs/render-task.ts';
 import { launchTasks } from '../reconciler/launch.ts';
 import { requestStop } from '../reconciler/stop.ts';
 import type { StoreTransaction, TaskFilter } from '../store/store.ts';
+import { chosenCapacity } from './capacity-checks.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { idempotently } from './idempotency.ts';
 import {
@@ -18,7 +27,6 @@ import {
   checkPlatform,
   chosenLaunchType,
   definitionToRun,
-  withOverriddenNeeds,
 } from './launch-checks.ts';
 import {
   activeCluster,
@@ -43,18 +51,23 @@ export const taskHandlers: Handlers<'RunTask' | 'StartTask' | 'StopTask' | 'Desc
         {
           async perform() {
             const definition = await definitionToRun(tx, realm, input.taskDefinition);
-            const launchType = chosenLaunchType(input, definition);
+            const capacity = chosenCapacity(realm, cluster, input);
+            const launchType = chosenLaunchType(capacity, definition);
             checkPlatform(launchType, input.platformVersion);
             checkPlacement(placementConstraints, placementStrategy);
+            const fields = launchFields(input, definition, cluster.clusterName);
             const { tasks, failures, noInstances } = await launchTasks(tx, context, {
-              ...launchFields(input, definition, cluster.clusterName),
+              ...fields,
               cluster,
               count,
               launchType,
+              capacityProviderStrategy: capacity.capacityProviderStrategy,
+              wait: { forMs: askedWait(fields.tags) },
               placementConstraints,
               placementStrategy,
             });
             if (noInstances) throw invalidParameter('No Container Instances were found in your cluster.');
+            await boundWaiting(tx, cluster.clusterName, tasks);
             return { answer: launched(context, tasks, failures), resources: tasks.map((task) => task.taskArn) };
           },
           replay: async (taskArns) => launched(context, await tx.tasks.getMany(taskArns), []),
@@ -159,6 +172,22 @@ function taskTags(input: LaunchInput, definition: TaskDefinition, clusterName: s
   const managed = input.enableECSManagedTags === true ? [{ key: 'aws:ecs:clusterName', value: clusterName }] : [];
   const byKey = new Map([...propagated, ...(input.tags ?? []), ...managed].map((tag) => [tag.key, tag]));
   return [...byKey.values()];
+}
+
+/** Milliseconds, as the tag says; undefined without it. */
+function askedWait(tags: readonly Tag[]): number | undefined {
+  const wait = taggedWait(tags);
+  if (wait !== 'invalid') return wait;
+  throw invalidParameter(
+    `tags: the value of ${waitForCapacityTag} must be a duration up to 7d, such as 90s, 10m or 2h.`,
+  );
+}
+
+/** Throws ClientException, so that the request leaves nothing behind, when it would make too many tasks wait. */
+async function boundWaiting(tx: StoreTransaction, clusterName: string, launched: readonly Task[]): Promise<void> {
+  if (!launched.some((task) => task.lastStatus === 'PROVISIONING')) return;
+  const { pending } = await tx.tasks.counts({ clusterName, waiting: true });
+  if (pending > maximumWaitingTasks) throw provisioningLimitExceeded(maximumWaitingTasks);
 }
 
 function launched({ realm }: HandlerContext, tasks: readonly Task[], failures: readonly Failure[]): object {

@@ -21,7 +21,7 @@ export const deploymentStartingFields = [
 
 export type DeploymentTarget = Pick<
   Service,
-  'taskDefinitionArn' | 'desiredCount' | 'launchType' | 'networkConfiguration'
+  'taskDefinitionArn' | 'desiredCount' | 'launchType' | 'capacityProviderStrategy' | 'networkConfiguration'
 >;
 
 export interface NewDeploymentOptions {
@@ -39,13 +39,14 @@ export interface NewDeploymentOptions {
 /** A PRIMARY deployment that has done nothing yet. */
 export function newDeployment(target: DeploymentTarget, options: NewDeploymentOptions): Deployment {
   const id = newDeploymentId(options.random);
-  const { networkConfiguration } = target;
+  const { capacityProviderStrategy, networkConfiguration } = target;
   return {
     id,
     status: 'PRIMARY',
     taskDefinitionArn: target.taskDefinitionArn,
     desiredCount: target.desiredCount,
     launchType: target.launchType,
+    ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
     rolloutState: 'IN_PROGRESS',
     rolloutStateReason: options.reason ?? inProgressReason(id),

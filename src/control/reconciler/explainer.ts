@@ -4,17 +4,16 @@ import { arnId, type Realm } from '#model/arn.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
-import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { Task } from '#model/task.ts';
 import type { Store, StoreTransaction } from '#control/store/store.ts';
 import type { WhyAnswer, WhyPlacement } from '#protocol/why.ts';
-import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { reportPlacement } from '../scheduler/placement-report.ts';
 import { whyInstance } from '../why/why-instance.ts';
 import { whyService } from '../why/why-service.ts';
 import { whyTask } from '../why/why-task.ts';
+import { instancesOfProvider } from './capacity-shares.ts';
 import { foreseeService, type ForesightDeps } from './foresee.ts';
-import { definitionByArn } from './service-snapshot.ts';
+import { waitingRequest } from './provisioning.ts';
 
 export interface ExplainerDeps extends ForesightDeps {
   store: Store;
@@ -105,20 +104,12 @@ async function explainTask(tx: StoreTransaction, deps: ExplainerDeps, task: Task
 
 /** Of a task that waits for a place. */
 async function placementOf(tx: StoreTransaction, task: Task): Promise<WhyPlacement[]> {
-  const definition = await definitionByArn(tx, task.taskDefinitionArn);
-  if (definition === undefined) return [];
-  const { clusterName, group, serviceName, launchType, resources } = task;
-  const request: PlacementRequest = {
-    count: 1,
-    group,
-    ...(serviceName === undefined ? {} : { serviceName }),
-    launchType,
-    resources,
-    requiredAttributes: attributesToRun(definition, task),
-    constraints: definition.body.placementConstraints ?? [],
-    strategy: [],
-  };
-  const instances = await tx.containerInstances.list({ clusterName });
+  const { clusterName, capacityProviderName } = task;
+  const request = await waitingRequest(tx, task, 1);
+  if (request === undefined) return [];
+  const providers = capacityProviderName === undefined ? [] : await tx.capacityProviders.getMany([capacityProviderName]);
+  const all = await tx.containerInstances.list({ clusterName });
+  const instances = instancesOfProvider(capacityProviderName, providers, all);
   const report = reportPlacement(request, instances, await tx.tasks.occupying(clusterName));
   return [{ tasks: 1, ...report }];
 }

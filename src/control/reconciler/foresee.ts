@@ -10,7 +10,7 @@ import type { WhyPlacement } from '#protocol/why.ts';
 import { decideService, type ServiceDecision } from '../deployments/decide-service.ts';
 import type { SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
 import { reportPlacement } from '../scheduler/placement-report.ts';
-import { findPlaces } from './launch.ts';
+import { findPlaces, unplacedPart } from './launch.ts';
 import { launchRequestOf, unplacedOf } from './service-executors.ts';
 import { definitionByArn, readServiceSnapshot } from './service-snapshot.ts';
 
@@ -42,19 +42,16 @@ export async function foreseeService(
     const definition = deployment && (await definitionByArn(tx, deployment.taskDefinitionArn));
     if (deployment === undefined || definition === undefined) continue;
     const request = launchRequestOf({ service, cluster }, deployment, definition, action);
-    const { wanted, instances, occupying, result, unknown } = await findPlaces(tx, { random }, request);
-    const { refused } = result;
-    const count = (refused?.count ?? 0) + unknown.length;
-    if (count === 0) continue;
-    unplaced.set(
-      deployment.id,
-      unplacedOf({
-        unplaced: count,
-        failures: refused?.failures ?? [],
-        ...(refused === undefined ? {} : { explanation: refused.explanation }),
-      }),
-    );
-    placement.push({ deploymentId: deployment.id, tasks: count, ...reportPlacement(wanted, instances, occupying) });
+    const search = await findPlaces(tx, { random }, request);
+    const { noInstances: _, ...part } = unplacedPart(request, search);
+    if (part.unplaced === 0) continue;
+    unplaced.set(deployment.id, unplacedOf(part));
+    for (const { instances, result } of search.shares) {
+      const tasks = (result.refused?.count ?? 0) + search.unknown.length;
+      if (tasks === 0) continue;
+      const report = reportPlacement(search.wanted, instances, search.occupying);
+      placement.push({ deploymentId: deployment.id, tasks, ...report });
+    }
   }
   if (unplaced.size === 0) return { snapshot, decision, placement };
   const knowing = { ...snapshot, unplaced };

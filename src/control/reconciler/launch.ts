@@ -1,17 +1,19 @@
 /**
  * Placing and creating tasks, inside the caller's transaction: RunTask, StartTask and services all come through here. What is placed is
- * saved as PENDING with its instance; committing announces it, and the instance's session sends it out.
+ * saved as PENDING with its instance; committing announces it, and the instance's session sends it out. What finds no place and may wait
+ * for one is saved as PROVISIONING, for provisioning.ts to place.
  */
 import type { Clock } from '#lib/clock.ts';
 import type { Ids } from '#lib/ids.ts';
 import type { Random } from '#lib/random.ts';
-import { containerArn, taskArn, type Realm } from '#model/arn.ts';
+import { capacityProviderArn, containerArn, parseArn, taskArn, type Realm } from '#model/arn.ts';
+import type { CapacityStrategy } from '#model/capacity-provider.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { Deployment } from '#model/deployment.ts';
 import { instanceAttributes, type ContainerInstance } from '#model/container-instance.ts';
 import { attributeValue } from '#model/attributes.ts';
+import { defaultWaitMs, stillWaiting } from '#model/placement-wait.ts';
 import type { Failure, NetworkConfiguration, PlacementConstraint, PlacementStrategy } from '#model/placement.ts';
-import type { TaskResources } from '#model/resources.ts';
 import type { Tag } from '#model/tag.ts';
 import { attributesToRun } from '#model/task-definition-requirements.ts';
 import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
@@ -19,9 +21,18 @@ import { defaultEphemeralStorage } from '#model/fargate.ts';
 import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
 import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
-import { place, placeOnEach, type Placement, type PlacementRefusal, type PlacementResult } from '../scheduler/place.ts';
+import type { Occupant } from '../scheduler/candidate.ts';
+import {
+  occupantOf,
+  place,
+  placeOnEach,
+  type Placement,
+  type PlacementRefusal,
+  type PlacementResult,
+} from '../scheduler/place.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { assignmentNumbers } from './assignment-number.ts';
+import { capacityShares, type CapacityShare } from './capacity-shares.ts';
 
 export interface LaunchDeps {
   realm: Realm;
@@ -39,6 +50,13 @@ export interface LaunchRequest {
   group: string;
   startedBy?: string;
   launchType: Task['launchType'];
+  /** Which capacity providers the tasks are shared out to; absent: any instance. */
+  capacityProviderStrategy?: CapacityStrategy | undefined;
+  /**
+   * Present when tasks without a place may wait for one: for `forMs`, or for the usual time where it is absent and their capacity provider
+   * lets them.
+   */
+  wait?: { forMs?: number | undefined };
   overrides: TaskOverride;
   placementConstraints: readonly PlacementConstraint[];
   placementStrategy: readonly PlacementStrategy[];
@@ -55,7 +73,7 @@ export interface LaunchRequest {
 }
 
 export interface LaunchOutcome {
-  /** PENDING, saved, in the order of their placement. */
+  /** PENDING, saved, in the order of their placement; then those that wait, PROVISIONING. */
   tasks: Task[];
   /** As the API answers them: one per instance that refused, with its first reason. Empty when all were placed. */
   failures: Failure[];
@@ -67,33 +85,53 @@ export interface LaunchOutcome {
   explanation?: string;
 }
 
-/** Places what it can; what it cannot is told in the outcome and leaves nothing behind. */
+/** Places what it can; what it cannot is told in the outcome and leaves nothing behind, unless it may wait. */
 export async function launchTasks(
   tx: StoreTransaction,
   deps: LaunchDeps,
   request: LaunchRequest,
 ): Promise<LaunchOutcome> {
-  const { wanted, instances, result, unknown } = await findPlaces(tx, deps, request);
+  const { instances, shares, unknown } = await findPlaces(tx, deps, request);
 
   const numberOf = assignmentNumbers(tx);
   const byArn = new Map(instances.map((instance) => [instance.containerInstanceArn, instance]));
   const tasks: Task[] = [];
-  for (const placement of result.placements) {
-    const instance = byArn.get(placement.containerInstanceArn);
-    if (instance === undefined) continue;
-    const assignmentNumber = await numberOf(placement.containerInstanceArn);
-    tasks.push(newTask(deps, request, { placement, instance, resources: wanted.resources, assignmentNumber }));
+  for (const { capacityProviderName, result } of shares) {
+    for (const placement of result.placements) {
+      const instance = byArn.get(placement.containerInstanceArn);
+      if (instance === undefined) continue;
+      const assignmentNumber = await numberOf(placement.containerInstanceArn);
+      const task = newTask(deps, request, capacityProviderName);
+      tasks.push(onInstance(task, { placement, instance, assignmentNumber }, deps.clock.now()));
+    }
+  }
+  const refusing: ShareSearch[] = [];
+  for (const share of shares) {
+    const waitMs = waitOf(request, share);
+    if (waitMs === undefined) refusing.push(share);
+    else tasks.push(...waitingTasks(deps, request, share, waitMs));
   }
   if (tasks.length > 0) await tx.tasks.putMany(tasks);
-  return { tasks, ...unplacedPart(result.refused, unknown, request.definition) };
+  return { tasks, ...unplacedPart(request, { shares: refusing, unknown }) };
+}
+
+/** How long what found no place may wait, in milliseconds; undefined when it may not. */
+function waitOf({ wait }: LaunchRequest, { waits }: ShareSearch): number | undefined {
+  return wait?.forMs ?? (wait !== undefined && waits ? defaultWaitMs : undefined);
+}
+
+/** What one capacity provider's instances take of a launch. */
+export interface ShareSearch extends CapacityShare {
+  result: PlacementResult;
 }
 
 export interface PlaceSearch {
   wanted: PlacementRequest;
-  /** Those that were asked. */
+  /** Those of the cluster, asked or not. */
   instances: readonly ContainerInstance[];
   occupying: readonly OccupyingTask[];
-  result: PlacementResult;
+  /** One for each capacity provider; one in all where no strategy shares the tasks out. */
+  shares: readonly ShareSearch[];
   /** Instances that the request names and the cluster has not. */
   unknown: readonly Failure[];
 }
@@ -105,17 +143,35 @@ export async function findPlaces(
   request: LaunchRequest,
 ): Promise<PlaceSearch> {
   const { clusterName } = request.cluster;
-  const all = await tx.containerInstances.list({ clusterName });
+  const instances = await tx.containerInstances.list({ clusterName });
   const occupying = await tx.tasks.occupying(clusterName);
   const wanted = placementRequest(request);
   if (request.containerInstanceArns === undefined) {
-    return { wanted, instances: all, occupying, result: place(wanted, all, occupying, random), unknown: [] };
+    const shares = await capacityShares(tx, { ...request, clusterName }, instances);
+    return { wanted, instances, occupying, shares: placeShares(shares, wanted, occupying, random), unknown: [] };
   }
   const named = new Set(request.containerInstanceArns);
-  const instances = all.filter((instance) => named.has(instance.containerInstanceArn));
-  const known = new Set(instances.map(({ containerInstanceArn }) => containerInstanceArn));
+  const chosen = instances.filter((instance) => named.has(instance.containerInstanceArn));
+  const known = new Set(chosen.map(({ containerInstanceArn }) => containerInstanceArn));
   const unknown = [...named].filter((arn) => !known.has(arn)).map((arn): Failure => ({ arn, reason: 'MISSING' }));
-  return { wanted, instances, occupying, result: placeOnEach(wanted, instances, occupying), unknown };
+  const result = placeOnEach(wanted, chosen, occupying);
+  const share = { count: named.size, instances: chosen, waits: false, result };
+  return { wanted, instances, occupying, shares: [share], unknown };
+}
+
+/** Each on its own instances; what finds no place with its provider does not go to another, as in ECS. */
+function placeShares(
+  shares: readonly CapacityShare[],
+  wanted: PlacementRequest,
+  before: readonly Occupant[],
+  random: Random,
+): ShareSearch[] {
+  let occupying = before;
+  return shares.map((share) => {
+    const result = place({ ...wanted, count: share.count }, share.instances, occupying, random);
+    if (shares.length > 1) occupying = [...occupying, ...result.placements.map((each) => occupantOf(wanted, each))];
+    return { ...share, result };
+  });
 }
 
 /** What placement is asked for a launch. */
@@ -133,54 +189,104 @@ export function placementRequest(request: LaunchRequest): PlacementRequest {
   };
 }
 
-function unplacedPart(
-  refused: PlacementRefusal | undefined,
-  unknown: readonly Failure[],
-  { taskDefinitionArn }: TaskDefinition,
+const emptyProviderText = 'No Container Instances were found in your capacity provider.';
+
+/** Completes "was unable to place a task"; a provider without instances is told apart from a cluster without. */
+export function refusalText(refused: PlacementRefusal, capacityProviderName: string | undefined): string {
+  if (!refused.noInstances || capacityProviderName === undefined) return refused.explanation;
+  return `because no container instance met all of its requirements. Reason: ${emptyProviderText}`;
+}
+
+/** What the shares that refused come to, all together. */
+export function unplacedPart(
+  { cluster, definition }: Pick<LaunchRequest, 'cluster' | 'definition'>,
+  { shares, unknown }: Pick<PlaceSearch, 'shares' | 'unknown'>,
 ): Omit<LaunchOutcome, 'tasks'> {
-  const explanation =
-    refused?.explanation ?? (unknown.length > 0 ? `of ${taskDefinitionArn}: no such instance` : undefined);
+  const refusals = shares.flatMap(({ capacityProviderName, result: { refused } }) =>
+    refused === undefined ? [] : { refused, capacityProviderName },
+  );
+  const [first] = refusals;
+  const told = first === undefined ? undefined : refusalText(first.refused, first.capacityProviderName);
+  const missing = unknown.length > 0 ? `of ${definition.taskDefinitionArn}: no such instance` : undefined;
+  const explanation = told ?? missing;
   return {
-    failures: [...unknown, ...(refused?.failures ?? [])],
-    unplaced: (refused?.count ?? 0) + unknown.length,
-    noInstances: refused?.noInstances ?? false,
+    failures: [...unknown, ...refusals.flatMap((refusal) => failuresOf(cluster, refusal))],
+    unplaced: refusals.reduce((sum, { refused }) => sum + refused.count, 0) + unknown.length,
+    noInstances: refusals.some((refusal) => refusal.refused.noInstances && refusal.capacityProviderName === undefined),
     ...(explanation === undefined ? {} : { explanation }),
   };
+}
+
+function failuresOf(
+  { clusterArn }: Cluster,
+  { refused, capacityProviderName }: { refused: PlacementRefusal; capacityProviderName: string | undefined },
+): Failure[] {
+  const realm = parseArn(clusterArn);
+  if (!refused.noInstances || capacityProviderName === undefined || realm === undefined) return refused.failures;
+  const arn = capacityProviderArn(realm, capacityProviderName);
+  return [{ arn, reason: 'EMPTY_CAPACITY', detail: emptyProviderText }];
 }
 
 interface Spot {
   placement: Placement;
   instance: ContainerInstance;
-  resources: TaskResources;
   assignmentNumber: number;
 }
 
-function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, spot: Spot): Task {
+/** The task with its place, where it will stay: its instance's session sends it out. */
+export function onInstance(task: Task, { placement, instance, assignmentNumber }: Spot, now: number): Task {
+  const availabilityZone = attributeValue(instanceAttributes(instance), 'ecs.availability-zone');
+  return {
+    ...task,
+    containerInstanceArn: placement.containerInstanceArn,
+    ...(availabilityZone === undefined ? {} : { availabilityZone }),
+    lastStatus: 'PENDING',
+    connectivity: instance.agentConnected ? 'CONNECTED' : 'DISCONNECTED',
+    connectivityAt: now,
+    gpuIds: placement.gpuIds,
+    assignmentNumber,
+  };
+}
+
+function waitingTasks(
+  deps: LaunchDeps,
+  request: LaunchRequest,
+  { capacityProviderName, result: { refused } }: ShareSearch,
+  waitMs: number,
+): Task[] {
+  if (refused === undefined) return [];
+  const { placementConstraints, placementStrategy } = request;
+  const waiting = { until: deps.clock.now() + waitMs, placementConstraints, placementStrategy };
+  const explanation = refusalText(refused, capacityProviderName);
+  return Array.from({ length: refused.count }, () =>
+    stillWaiting({ ...newTask(deps, request, capacityProviderName), waiting, version: 0 }, explanation),
+  );
+}
+
+/** PROVISIONING, and nowhere yet. */
+function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, capacityProviderName?: string): Task {
   const { cluster, definition, serviceName, deploymentId, startedBy, networkConfiguration } = request;
   const id = ids.hex(32);
-  const availabilityZone = attributeValue(instanceAttributes(spot.instance), 'ecs.availability-zone');
+  const resources = taskResources(definition.body, request.overrides);
   return {
     taskArn: taskArn(realm, cluster.clusterName, id),
     clusterName: cluster.clusterName,
     taskDefinitionArn: definition.taskDefinitionArn,
     family: definition.family,
     revision: definition.revision,
-    containerInstanceArn: spot.placement.containerInstanceArn,
     ...(serviceName === undefined ? {} : { serviceName }),
     ...(deploymentId === undefined ? {} : { deploymentId }),
     group: request.group,
     ...(startedBy === undefined ? {} : { startedBy }),
     launchType: request.launchType,
-    ...(availabilityZone === undefined ? {} : { availabilityZone }),
+    ...(capacityProviderName === undefined ? {} : { capacityProviderName }),
     desiredStatus: 'RUNNING',
-    lastStatus: 'PENDING',
+    lastStatus: 'PROVISIONING',
     healthStatus: 'UNKNOWN',
-    connectivity: spot.instance.agentConnected ? 'CONNECTED' : 'DISCONNECTED',
-    connectivityAt: clock.now(),
-    cpu: String(spot.resources.cpu),
-    memory: String(spot.resources.memoryMiB),
-    resources: spot.resources,
-    gpuIds: spot.placement.gpuIds,
+    cpu: String(resources.cpu),
+    memory: String(resources.memoryMiB),
+    resources,
+    gpuIds: [],
     containers: newContainers({ realm, ids }, request, id),
     overrides: request.overrides,
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
@@ -190,7 +296,7 @@ function newTask({ realm, clock, ids }: LaunchDeps, request: LaunchRequest, spot
     tags: request.tags,
     createdAt: clock.now(),
     version: 1,
-    assignmentNumber: spot.assignmentNumber,
+    assignmentNumber: 0,
     stateChangeNumber: 0,
   };
 }

@@ -12,6 +12,7 @@ import type { ChangeSet, Store } from '#control/store/store.ts';
 import { defaultSchedulingRules, type SchedulingRules } from '../deployments/snapshot.ts';
 import { reconcileInstance } from './instances.ts';
 import type { LaunchDeps } from './launch.ts';
+import { reconcileProvisioning } from './provisioning.ts';
 import { reap } from './reaper.ts';
 import { reconcileService } from './services.ts';
 
@@ -64,6 +65,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const wantPlace = new Set<string>();
   /** Services with tasks that go on until instances have pulled the images of the next ones. */
   const awaitImages = new Set<string>();
+  /** Clusters with tasks that wait for room, to look at again when some may have appeared. */
+  const waitingIn = new Set<string>();
   /** What placement, and who waits for images, last saw of each instance, to tell changes that matter from assignments. */
   const lastSeen = new Map<string, string>();
   const lastPrepulls = new Map<string, string>();
@@ -92,6 +95,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       logger.error({ containerInstanceArn, error, attempt }, 'looking at a container instance failed'),
   });
 
+  const provisioning = createWorkQueue({
+    clock,
+    random,
+    concurrency: 1,
+    backoff: queueBackoff,
+    run: lookAtWaiting,
+    onError: (clusterName, error, attempt) =>
+      logger.error({ clusterName, error, attempt }, 'looking at the waiting tasks of a cluster failed'),
+  });
+
+  async function lookAtWaiting(clusterName: string): Promise<LookAgain> {
+    looks += 1;
+    const look = await reconcileProvisioning(options, clusterName);
+    setMembership(waitingIn, clusterName, look.waiting);
+    return { lookAgainAt: look.lookAgainAt };
+  }
+
   async function lookAtService(serviceArn: string): Promise<LookAgain> {
     looks += 1;
     const look = await reconcileService({ ...options, rules, listeningSince }, serviceArn);
@@ -111,7 +131,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const { containerInstanceArn, status, agentConnected, health, resources, prepulls } = instance;
     const { agentAttributes, customAttributes } = instance;
     const placement = [status, agentConnected, health.status, resources, agentAttributes, customAttributes];
-    if (isNews(lastSeen, containerInstanceArn, placement)) await addServicesOf(instance.clusterName);
+    if (isNews(lastSeen, containerInstanceArn, placement)) {
+      if (waitingIn.has(instance.clusterName)) provisioning.add(instance.clusterName);
+      await addServicesOf(instance.clusterName);
+    }
     if (isNews(lastPrepulls, containerInstanceArn, prepulls)) for (const arn of awaitImages) services.add(arn);
   }
 
@@ -134,13 +157,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function onChange(changes: ChangeSet): void {
     for (const arn of changes.services) services.add(arn);
     for (const arn of changes.containerInstances) instances.add(arn);
-    if (changes.tasks.size > 0) for (const arn of wantPlace) services.addAfter(arn, roomDelayMs);
+    for (const clusterName of changes.waiting) provisioning.add(clusterName);
+    if (changes.tasks.size === 0) return;
+    for (const arn of wantPlace) services.addAfter(arn, roomDelayMs);
+    for (const clusterName of waitingIn) provisioning.addAfter(clusterName, roomDelayMs);
   }
 
   async function fullPass(): Promise<void> {
     const known = await store.read((tx) => tx.containerInstances.list({}));
     for (const { containerInstanceArn } of known) instances.add(containerInstanceArn);
     await addServicesOf();
+    const waiting = await store.read((tx) => tx.tasks.all({ waiting: true }));
+    for (const { clusterName } of waiting) provisioning.add(clusterName);
     await reap({ store, clock, stoppedTaskRetentionMs: config.stoppedTaskRetentionMs });
   }
 
@@ -166,7 +194,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     async stop() {
       unsubscribe?.();
       tick?.cancel();
-      await Promise.all([services.stop(), instances.stop(), background.settled()]);
+      await Promise.all([services.stop(), instances.stop(), provisioning.stop(), background.settled()]);
     },
     async idle() {
       let before: number;
@@ -175,6 +203,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         await background.settled();
         await instances.idle();
         await services.idle();
+        await provisioning.idle();
       } while (looks !== before);
     },
   };

@@ -49,12 +49,14 @@ const executors: Executors = {
   },
 
   rollBack(work, { failedDeploymentId, target }) {
-    const { networkConfiguration: _, ...service } = work.service;
-    const { networkConfiguration } = target;
+    const { networkConfiguration: _, capacityProviderStrategy: __, ...service } = work.service;
+    const { networkConfiguration, capacityProviderStrategy } = target;
     work.service = withNewDeployment(
       {
         ...service,
         taskDefinitionArn: target.taskDefinitionArn,
+        launchType: target.launchType,
+        ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
         ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
       },
       {
@@ -180,6 +182,7 @@ export function launchRequestOf(
     group: `service:${service.serviceName}`,
     startedBy: deployment.id,
     launchType: deployment.launchType,
+    capacityProviderStrategy: deployment.capacityProviderStrategy,
     overrides: {},
     placementConstraints: service.placementConstraints,
     placementStrategy: service.placementStrategy,

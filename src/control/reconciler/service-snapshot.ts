@@ -50,7 +50,14 @@ export async function readServiceSnapshot(
     unplaced,
     daemonInstances: daemon ? await readDaemonInstances(tx, service, { instances, occupying, definitions }) : [],
     removalOrder: mayRemove(service, live)
-      ? removalOrder({ tasks: live, serviceName, strategy: service.placementStrategy, instances, occupying })
+      ? removalOrder({
+          tasks: live,
+          serviceName,
+          strategy: service.placementStrategy,
+          capacityProviderStrategy: service.capacityProviderStrategy,
+          instances,
+          occupying,
+        })
       : [],
     prepulls: prepullsOf(service, instances, now),
     ...(await balancePart(tx, service, { live, instances, definitions, now })),

@@ -3,6 +3,7 @@
  * request decides stop code and reason; asking again changes nothing.
  */
 import type { Clock } from '#lib/clock.ts';
+import { noLongerWaiting } from '#model/placement-wait.ts';
 import { hasStopped, type StopCode, type Task } from '#model/task.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
 import { assignmentNumbers } from './assignment-number.ts';
@@ -83,6 +84,11 @@ export async function declareStopped(
   if (changed.length > 0) await tx.tasks.putMany(changed);
 }
 
+/** A task that never had a place, ended: nothing is to be told to anybody. */
+export function endedUnplaced(task: Task, request: StopRequest, now: number): Task {
+  return stoppedTask(stoppingTask(task, request, now), now);
+}
+
 function stoppingTask(task: Task, { stopCode, reason }: StopRequest, now: number): Task {
   return {
     ...task,
@@ -94,7 +100,8 @@ function stoppingTask(task: Task, { stopCode, reason }: StopRequest, now: number
   };
 }
 
-function stoppedTask(task: Task, now: number): Task {
+function stoppedTask(live: Task, now: number): Task {
+  const task = noLongerWaiting(live);
   return {
     ...task,
     desiredStatus: 'STOPPED',

@@ -96,7 +96,8 @@ function placementOn({ instance, remaining }: Candidate, { resources }: Placemen
   };
 }
 
-function occupantOf(request: PlacementRequest, { containerInstanceArn, gpuIds }: Placement): Occupant {
+/** The task that a placement makes, as later placements see it. */
+export function occupantOf(request: PlacementRequest, { containerInstanceArn, gpuIds }: Placement): Occupant {
   const { group, serviceName, resources } = request;
   return {
     containerInstanceArn,

@@ -3,14 +3,17 @@
  * default and `spread` take from the fullest value of the field, `binpack` from the instance that is left emptiest, so that machines
  * become free. Users cannot pick the victim, as in ECS.
  */
+import type { CapacityStrategy } from '#model/capacity-provider.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { PlacementStrategy } from '#model/placement.ts';
 import { candidatesOf, placementFieldValue, type Candidate, type Occupant } from './candidate.ts';
+import { firstToLeave } from './capacity-strategy.ts';
 import { effectiveStrategy } from './strategies.ts';
 
 export interface RemovableTask {
   taskArn: string;
   containerInstanceArn?: string;
+  capacityProviderName?: string;
   lastStatus: string;
   createdAt: number;
 }
@@ -19,12 +22,21 @@ export interface ScaleInQuestion {
   tasks: readonly RemovableTask[];
   serviceName: string;
   strategy: readonly PlacementStrategy[];
+  /** The tasks that stay keep to it, before anything else. */
+  capacityProviderStrategy?: CapacityStrategy | undefined;
   instances: readonly ContainerInstance[];
   occupying: readonly Occupant[];
 }
 
 /** ARNs of all the tasks, the first to go first: taking any number from the front leaves the rest well spread. */
-export function removalOrder({ tasks, serviceName, strategy, instances, occupying }: ScaleInQuestion): string[] {
+export function removalOrder({
+  tasks,
+  serviceName,
+  strategy,
+  instances,
+  occupying,
+  ...rest
+}: ScaleInQuestion): string[] {
   const candidates = new Map(
     candidatesOf(instances, occupying).map((candidate) => [candidate.instance.containerInstanceArn, candidate]),
   );
@@ -34,7 +46,7 @@ export function removalOrder({ tasks, serviceName, strategy, instances, occupyin
   while (left.size > 0) {
     const counts = strategies.map((item) => (item.type === 'spread' ? countTasks(left, item, candidates) : undefined));
     let worst: { task: RemovableTask; rank: readonly number[] } | undefined;
-    for (const task of left) {
+    for (const task of eligible(left, rest.capacityProviderStrategy)) {
       const candidate = candidates.get(task.containerInstanceArn ?? '');
       const rank = [
         pendingRank(task),
@@ -54,6 +66,15 @@ export function removalOrder({ tasks, serviceName, strategy, instances, occupyin
     order.push(worst.task.taskArn);
   }
   return order;
+}
+
+/** Those of the capacity provider that has most beyond its share; all without a strategy. */
+function eligible(left: ReadonlySet<RemovableTask>, strategy: CapacityStrategy = []): Iterable<RemovableTask> {
+  if (strategy.length === 0) return left;
+  const counts = new Map<string | undefined, number>();
+  for (const { capacityProviderName: name } of left) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const name = firstToLeave(strategy, counts);
+  return [...left].filter((task) => task.capacityProviderName === name);
 }
 
 function countTasks(

@@ -26,8 +26,9 @@ export function createChangeRecorder(): ChangeRecorder {
   const tasks = new Set<string>();
   const services = new Set<string>();
   const assignments = new Set<string>();
+  const waiting = new Set<string>();
   return {
-    changes: { clusters, taskDefinitions, containerInstances, tasks, services, assignments },
+    changes: { clusters, taskDefinitions, containerInstances, tasks, services, assignments, waiting },
     cluster: (clusterName) => void clusters.add(clusterName),
     taskDefinition: (arn) => void taskDefinitions.add(arn),
     containerInstance({ containerInstanceArn }) {
@@ -39,6 +40,7 @@ export function createChangeRecorder(): ChangeRecorder {
       if (task.containerInstanceArn !== undefined) assignments.add(task.containerInstanceArn);
       const service = serviceArnOf(task);
       if (service !== undefined) services.add(service);
+      if (task.lastStatus === 'PROVISIONING') waiting.add(task.clusterName);
     },
     deletedTask: (taskArn) => void tasks.add(taskArn),
     service: (arn) => void services.add(arn),

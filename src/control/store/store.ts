@@ -4,6 +4,7 @@
  * no effects besides the transaction; transactions do not nest: within `work` only `tx` may be used, another `read` or `write` would wait for
  * ever. No clock, no ids, no random in here: times and names are parameters.
  */
+import type { CapacityProvider } from '#model/capacity-provider.ts';
 import type { ClusterStatus, Cluster } from '#model/cluster.ts';
 import type { ContainerInstance, ContainerInstanceStatus } from '#model/container-instance.ts';
 import type { Service, ServiceStatus, SchedulingStrategy } from '#model/service.ts';
@@ -28,6 +29,17 @@ export interface ClusterTable {
   put(cluster: Cluster): Promise<void>;
   /** Ordered by name. */
   list(filter: { status?: ClusterStatus }, page: PageRequest): Promise<Page<Cluster>>;
+}
+
+/** Those that users made; FARGATE and FARGATE_SPOT are in no table. */
+export interface CapacityProviderTable {
+  get(name: string): Promise<CapacityProvider | undefined>;
+  /** Those that exist, ordered by name. */
+  getMany(names: readonly string[]): Promise<CapacityProvider[]>;
+  put(provider: CapacityProvider): Promise<void>;
+  delete(name: string): Promise<void>;
+  /** Ordered by name. */
+  list(page: PageRequest): Promise<Page<CapacityProvider>>;
 }
 
 export type TaskDefinitionStatus = TaskDefinition['status'];
@@ -68,6 +80,9 @@ export interface TaskFilter {
   startedBy?: string;
   launchType?: Task['launchType'];
   desiredStatus?: DesiredStatus;
+  capacityProviderName?: string;
+  /** Only tasks that wait for a place. */
+  waiting?: boolean;
   /** Only tasks whose lastStatus is not STOPPED. */
   live?: boolean;
   /** Only tasks that are not lost. */
@@ -174,6 +189,7 @@ export interface AccessKeyTable {
 
 export interface StoreTransaction {
   readonly clusters: ClusterTable;
+  readonly capacityProviders: CapacityProviderTable;
   readonly taskDefinitions: TaskDefinitionTable;
   readonly containerInstances: ContainerInstanceTable;
   readonly tasks: TaskTable;
@@ -193,6 +209,8 @@ export interface ChangeSet {
   services: ReadonlySet<string>;
   /** Instances whose line of assignments may have grown: those of put tasks and put instances. */
   assignments: ReadonlySet<string>;
+  /** Names of clusters in which a put task waits for a place. */
+  waiting: ReadonlySet<string>;
 }
 
 export interface Store {

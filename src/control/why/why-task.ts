@@ -85,7 +85,12 @@ function unplaced({ task, placement: [refused] }: TaskView): Explanation {
   return {
     summary: `It waits for a place${among}.${near}`,
     findings: [
-      { topic: 'placement', text: why === '' ? 'no container instance takes it yet' : why, at: task.createdAt },
+      {
+        topic: 'placement',
+        text: why === '' ? 'no container instance takes it yet' : why,
+        at: task.createdAt,
+        ...(task.waiting === undefined ? {} : { until: task.waiting.until }),
+      },
     ],
   };
 }

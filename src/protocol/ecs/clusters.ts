@@ -1,5 +1,6 @@
 /** Requests about clusters. */
 import { z } from 'zod';
+import { maximumProvidersPerCluster } from '#model/capacity-provider.ts';
 import { capacityProviderStrategy, listUpTo, nonEmptyText, page, reference, resourceName, tags } from './shared.ts';
 
 const clusterSettings = z.array(
@@ -38,9 +39,15 @@ export const createCluster = z.strictObject({
   tags: tags.exactOptional(),
   settings: clusterSettings.exactOptional(),
   configuration: clusterConfiguration.exactOptional(),
-  capacityProviders: listUpTo(z.string(), 20).exactOptional(),
+  capacityProviders: listUpTo(nonEmptyText, maximumProvidersPerCluster).exactOptional(),
   defaultCapacityProviderStrategy: capacityProviderStrategy.exactOptional(),
   serviceConnectDefaults: serviceConnectDefaults.exactOptional(),
+});
+
+export const putClusterCapacityProviders = z.strictObject({
+  cluster: reference,
+  capacityProviders: listUpTo(nonEmptyText, maximumProvidersPerCluster),
+  defaultCapacityProviderStrategy: capacityProviderStrategy,
 });
 
 export const describeClusters = z.strictObject({

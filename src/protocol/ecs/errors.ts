@@ -126,6 +126,57 @@ export function clusterContainsContainerInstances(): EcsError {
   );
 }
 
+export function clusterContainsCapacityProviders(): EcsError {
+  return new EcsError(
+    'ClusterContainsCapacityProviderException',
+    'The Cluster cannot be deleted while Capacity Providers are associated with it.',
+  );
+}
+
+export function capacityProviderExists(): EcsError {
+  return clientException(
+    'The specified capacity provider already exists. To change the configuration of an existing capacity provider, update the capacity provider.',
+  );
+}
+
+export function capacityProviderNameInvalid(): EcsError {
+  return clientException(
+    'The specified capacity provider name is invalid. Up to 255 characters are allowed, including letters (upper and lowercase), numbers, underscores, and hyphens. The name cannot be prefixed with "aws", "ecs", or "fargate". Specify a valid name and try again.',
+  );
+}
+
+/** Said by operations on the provider itself. */
+export function capacityProviderNotFound(): EcsError {
+  return clientException('The specified capacity provider does not exist. Specify a valid name or ARN and try again.');
+}
+
+/** Said by operations that name a provider in passing. */
+export function capacityProviderUnknown(name: string): EcsError {
+  return invalidParameter(
+    `The specified capacity provider '${name}' was not found. Specify a valid name or ARN and try again.`,
+  );
+}
+
+export function capacityProviderNotAssociated(name: string): EcsError {
+  return invalidParameter(
+    'The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. ' +
+      `Associate the capacity provider with the cluster and try again: ${name}.`,
+  );
+}
+
+export function capacityProviderInUse(name: string): EcsError {
+  return new EcsError(
+    'ResourceInUseException',
+    `The specified capacity provider is in use and cannot be removed: ${name}.`,
+  );
+}
+
+export function capacityProviderAssociated(clusterName: string): EcsError {
+  return clientException(
+    `The capacity provider cannot be deleted because it is associated with cluster: ${clusterName}. Remove the capacity provider from the cluster and try again.`,
+  );
+}
+
 export function serviceNotFound(): EcsError {
   return new EcsError('ServiceNotFoundException', 'Service not found.');
 }
@@ -186,6 +237,12 @@ export function taskDefinitionToRunNotFound(): EcsError {
 
 export function taskDefinitionInactive(): EcsError {
   return clientException('TaskDefinition is inactive');
+}
+
+export function provisioningLimitExceeded(limit: number): EcsError {
+  return clientException(
+    `Tasks provisioning capacity limit exceeded: at most ${limit} tasks of a cluster wait for room.`,
+  );
 }
 
 export function taskNotFound(): EcsError {

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import * as accountSettings from './account-settings.ts';
 import * as attributes from './attributes.ts';
+import * as capacityProviders from './capacity-providers.ts';
 import * as clusters from './clusters.ts';
 import * as containerInstances from './container-instances.ts';
 import { executeCommand } from './execute-command.ts';
@@ -24,6 +25,11 @@ export const operations = {
   UpdateCluster: clusters.updateCluster,
   UpdateClusterSettings: clusters.updateClusterSettings,
   DeleteCluster: clusters.deleteCluster,
+  CreateCapacityProvider: capacityProviders.createCapacityProvider,
+  DescribeCapacityProviders: capacityProviders.describeCapacityProviders,
+  UpdateCapacityProvider: capacityProviders.updateCapacityProvider,
+  DeleteCapacityProvider: capacityProviders.deleteCapacityProvider,
+  PutClusterCapacityProviders: clusters.putClusterCapacityProviders,
   RegisterTaskDefinition: taskDefinitions.registerTaskDefinition,
   DescribeTaskDefinition: taskDefinitions.describeTaskDefinition,
   ListTaskDefinitions: taskDefinitions.listTaskDefinitions,
@@ -74,16 +80,13 @@ export const operationNames = Object.keys(operations).filter(isOperationName);
 export const unsupportedOperationNames = [
   'AssociateGatewayWithCluster',
   'ContinueServiceDeployment',
-  'CreateCapacityProvider',
   'CreateDaemon',
   'CreateExpressGatewayService',
   'CreateGateway',
-  'DeleteCapacityProvider',
   'DeleteDaemon',
   'DeleteDaemonTaskDefinition',
   'DeleteExpressGatewayService',
   'DeleteGateway',
-  'DescribeCapacityProviders',
   'DescribeDaemon',
   'DescribeDaemonDeployments',
   'DescribeDaemonRevisions',
@@ -104,14 +107,12 @@ export const unsupportedOperationNames = [
   'ListGateways',
   'ListServiceDeployments',
   'ListServicesByNamespace',
-  'PutClusterCapacityProviders',
   'RegisterContainerInstance',
   'RegisterDaemonTaskDefinition',
   'StopServiceDeployment',
   'SubmitAttachmentStateChanges',
   'SubmitContainerStateChange',
   'SubmitTaskStateChange',
-  'UpdateCapacityProvider',
   'UpdateContainerAgent',
   'UpdateDaemon',
   'UpdateExpressGatewayService',

@@ -18,16 +18,19 @@ export interface ContainerInstanceView {
   readonly pendingTasks: number;
   /** Instead of the row's own. */
   readonly statusReason?: string | undefined;
+  /** Of the cluster's providers, the one whose group it is in. */
+  readonly capacityProviderName?: string | undefined;
   readonly include?: readonly ('TAGS' | 'CONTAINER_INSTANCE_HEALTH')[];
 }
 
 export function renderContainerInstance(
   instance: ContainerInstance,
-  { remaining, runningTasks, pendingTasks, statusReason, include = [] }: ContainerInstanceView,
+  { remaining, runningTasks, pendingTasks, statusReason, capacityProviderName, include = [] }: ContainerInstanceView,
 ): RenderedInstance {
   return present({
     containerInstanceArn: instance.containerInstanceArn,
     ec2InstanceId: instance.machineId,
+    capacityProviderName,
     version: instance.version,
     versionInfo: instance.versionInfo,
     registeredResources: renderResources(instance.resources),

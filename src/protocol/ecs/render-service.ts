@@ -26,9 +26,8 @@ export interface ServiceView {
 }
 
 /** Members that come from `Service.kept` are returned as they were sent and not looked into here. */
-const keptByService = ['capacityProviderStrategy', 'loadBalancers', 'platformVersion', 'serviceRegistries'] as const;
+const keptByService = ['loadBalancers', 'platformVersion', 'serviceRegistries'] as const;
 const keptByDeployment = [
-  'capacityProviderStrategy',
   'platformVersion',
   'serviceConnectConfiguration',
   'volumeConfigurations',
@@ -53,6 +52,7 @@ export function renderService(service: Service, { realm, counts, include = [] }:
     serviceRegistries: [],
     ...(shown?.launchType === 'FARGATE' ? { platformVersion: fargatePlatformVersions[0] } : {}),
     ...chosen(service.kept, keptByService),
+    // Of launch type and capacity provider strategy ECS shows one, never both.
     ...present({
       platformFamily: shown?.launchType === 'FARGATE' ? fargatePlatform.family : undefined,
       serviceArn: service.serviceArn,
@@ -62,7 +62,8 @@ export function renderService(service: Service, { realm, counts, include = [] }:
       desiredCount: service.desiredCount,
       runningCount: all.reduce((sum, { running }) => sum + running, 0),
       pendingCount: all.reduce((sum, { pending }) => sum + pending, 0),
-      launchType: hasCapacityProviderStrategy(service) ? undefined : shown?.launchType,
+      launchType: shown?.capacityProviderStrategy === undefined ? shown?.launchType : undefined,
+      capacityProviderStrategy: shown?.capacityProviderStrategy,
       taskDefinition: shown?.taskDefinitionArn,
       deploymentConfiguration: { ...rest, ...deploymentConfiguration },
       deployments: service.deployments
@@ -92,12 +93,6 @@ export function renderService(service: Service, { realm, counts, include = [] }:
   };
 }
 
-/** ECS shows one of the two, never both. */
-function hasCapacityProviderStrategy(service: Service): boolean {
-  const strategy = service.kept['capacityProviderStrategy'];
-  return Array.isArray(strategy) && strategy.length > 0;
-}
-
 function renderDeployment(deployment: Deployment, service: Service, counts: ServiceView['counts']): WireDeployment {
   const tasks = counts.get(deployment.id) ?? { running: 0, pending: 0 };
   return {
@@ -112,7 +107,8 @@ function renderDeployment(deployment: Deployment, service: Service, counts: Serv
       failedTasks: deployment.failedTasks,
       createdAt: seconds(deployment.createdAt),
       updatedAt: seconds(deployment.updatedAt),
-      launchType: hasCapacityProviderStrategy(service) ? undefined : deployment.launchType,
+      launchType: deployment.capacityProviderStrategy === undefined ? deployment.launchType : undefined,
+      capacityProviderStrategy: deployment.capacityProviderStrategy,
       networkConfiguration: deployment.networkConfiguration,
       rolloutState: deployment.rolloutState,
       rolloutStateReason: deployment.rolloutStateReason,

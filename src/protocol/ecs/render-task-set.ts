@@ -7,7 +7,7 @@ import { computedDesiredCount, taskSetStatus, type TaskSet } from '#model/task-s
 import { chosen, present, seconds, type Wire } from './wire.ts';
 
 /** Returned as they were sent and not looked into here. */
-const keptMembers = ['capacityProviderStrategy', 'loadBalancers', 'platformVersion', 'serviceRegistries'] as const;
+const keptMembers = ['loadBalancers', 'platformVersion', 'serviceRegistries'] as const;
 
 export type WireTaskSet = Wire<Omit<SdkTaskSet, (typeof keptMembers)[number]>> & Readonly<Record<string, unknown>>;
 
@@ -40,7 +40,8 @@ export function renderTaskSet(set: TaskSet, { realm, service, counts, include = 
       runningCount: counts.running,
       createdAt: seconds(set.createdAt),
       updatedAt: seconds(set.updatedAt),
-      launchType: set.launchType,
+      launchType: set.capacityProviderStrategy === undefined ? set.launchType : undefined,
+      capacityProviderStrategy: set.capacityProviderStrategy,
       platformFamily: set.launchType === 'FARGATE' ? fargatePlatform.family : undefined,
       networkConfiguration: set.networkConfiguration,
       scale: { value: taskSet.scalePercent, unit: 'PERCENT' as const },

@@ -28,6 +28,7 @@ export function renderTask(task: Task, { realm, include = [] }: TaskView): Wire<
     group: task.group,
     startedBy: task.startedBy,
     launchType: task.launchType,
+    capacityProviderName: task.capacityProviderName,
     availabilityZone: task.availabilityZone,
     desiredStatus: task.desiredStatus,
     lastStatus: task.lastStatus,

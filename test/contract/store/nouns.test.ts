@@ -1,6 +1,7 @@
 /** Clusters, container instances, services, and the small tables. */
 import { describe, expect, it } from 'vitest';
 import type { ContainerInstanceTable, IdempotencyRecord, Page, Store } from '#control/store/store.ts';
+import { aCapacityProvider } from '#test/support/builders/a-capacity-provider.ts';
 import { aCluster } from '#test/support/builders/a-cluster.ts';
 import { aContainerInstance } from '#test/support/builders/a-container-instance.ts';
 import { aService } from '#test/support/builders/a-service.ts';
@@ -59,6 +60,31 @@ describe.each(storeKinds)('$name', (kind) => {
     it('refuse a page without room', async () => {
       const store = await stores.empty();
       await expect(store.read((tx) => tx.clusters.list({}, { limit: 0 }))).rejects.toThrow(RangeError);
+    });
+  });
+
+  describe('capacity providers', () => {
+    it('come back as they were put last, by name and in pages, until they are deleted', async () => {
+      const store = await stores.empty();
+      const [blue, green] = [aCapacityProvider({ name: 'blue' }), aCapacityProvider({ name: 'green' })];
+      const tagged = { ...blue, tags: [{ key: 'a', value: 'b' }] };
+      await store.write(async (tx) => {
+        for (const provider of [green, blue, tagged]) await tx.capacityProviders.put(provider);
+      });
+      expect(await store.read((tx) => tx.capacityProviders.get('blue'))).toEqual(tagged);
+      expect(await store.read((tx) => tx.capacityProviders.get('Blue'))).toBeUndefined();
+      expect(await store.read((tx) => tx.capacityProviders.getMany(['green', 'nothing', 'blue']))).toEqual([
+        tagged,
+        green,
+      ]);
+      expect(await store.read((tx) => tx.capacityProviders.getMany([]))).toEqual([]);
+      const first = await store.read((tx) => tx.capacityProviders.list({ limit: 1 }));
+      expect(first).toEqual({ items: [tagged], next: 'blue' });
+      expect(await store.read((tx) => tx.capacityProviders.list({ limit: 1, after: 'blue' }))).toEqual({
+        items: [green],
+      });
+      await store.write((tx) => tx.capacityProviders.delete('blue'));
+      expect(await store.read((tx) => tx.capacityProviders.get('blue'))).toBeUndefined();
     });
   });
 

@@ -216,6 +216,26 @@ describe.each(storeKinds)('tasks in $name', (kind) => {
     expect(await counts({ clusterName: 'empty' })).toEqual({ running: 0, pending: 0 });
   });
 
+  it('are found by their capacity provider, and while they wait for a place', async () => {
+    const store = await stores.empty();
+    const onBlue = aTask({ taskArn: numbered('1'), containerInstanceArn: 'arn:i', capacityProviderName: 'blue' });
+    const wait = { until: 5, placementConstraints: [], placementStrategy: [{ type: 'random' as const }] };
+    const waiting = aTask({ taskArn: numbered('2'), lastStatus: 'PROVISIONING', waiting: wait });
+    const elsewhere = aTask({ clusterName: 'other', lastStatus: 'PROVISIONING' });
+    await storing(store, [onBlue, waiting, elsewhere]);
+    const all = (filter: TaskFilter): Promise<Task[]> => store.read((tx) => tx.tasks.all(filter));
+    expect(await all({ capacityProviderName: 'blue', live: true })).toEqual([onBlue]);
+    expect(await all({ clusterName: 'default', waiting: true })).toEqual([waiting]);
+    expect(await all({ waiting: true })).toEqual([waiting, elsewhere]);
+    expect(await store.read((tx) => tx.tasks.counts({ clusterName: 'default', waiting: true }))).toEqual({
+      running: 0,
+      pending: 1,
+    });
+    const { waiting: _, ...placed } = waiting;
+    await storing(store, [{ ...placed, lastStatus: 'PENDING', containerInstanceArn: 'arn:i' }]);
+    expect(await all({ clusterName: 'default', waiting: true })).toEqual([]);
+  });
+
   it('are offered to the reaper oldest first, once they stopped before the time', async () => {
     const store = await stores.empty();
     const stoppedAt = [3000, 1000, 2000, 4000];

@@ -139,6 +139,14 @@ describe.each(storeKinds)('transactions in $name', (kind) => {
     ]);
   });
 
+  it('announce the clusters in which they put a task that waits for a place', async () => {
+    const store = await stores.empty();
+    const heard = listeningTo(store);
+    const task = aTask({ lastStatus: 'PROVISIONING' });
+    await store.write((tx) => tx.tasks.put(task));
+    expect(heard).toEqual([{ tasks: [task.taskArn], waiting: ['default'] }]);
+  });
+
   it('announce what they deleted', async () => {
     const store = await stores.empty();
     await store.write(async (tx) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { candidates } from '#cli/commands/completion.ts';
 import { createContext, type CliContext } from '#cli/context.ts';
-import { parseDuration } from '#cli/options.ts';
+import { collectStrategyItem, parseDuration } from '#cli/options.ts';
 import { buildProgram } from '#cli/program.ts';
 import { fakeTerminal, type FakeTerminal } from '#test/support/fake-terminal.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
@@ -40,6 +40,26 @@ describe('the command line', () => {
     const { terminal, done } = run('servce');
     await expect(done).rejects.toBeDefined();
     expect(terminal.notes).toContain('Did you mean service?');
+  });
+});
+
+describe('a capacity provider strategy', () => {
+  it('is one item per option, a name alone or as the aws command writes it', () => {
+    const first = collectStrategyItem('blue');
+    expect(collectStrategyItem('capacityProvider=green, weight=3,base=1', first)).toEqual([
+      { capacityProvider: 'blue' },
+      { capacityProvider: 'green', weight: 3, base: 1 },
+    ]);
+  });
+
+  it.each(['weight=3', 'capacityProvider=blue,wait=1', 'capacityProvider=blue,weight=many'])('refuses %s', (text) => {
+    expect(() => collectStrategyItem(text)).toThrow('expected');
+  });
+
+  it('and a wait for room are refused before anything is asked for', async () => {
+    const { terminal, done } = run('run', 'web', '--wait-for-capacity', 'soon');
+    await expect(done).rejects.toMatchObject({ exitCode: 1 });
+    expect(terminal.notes).toContain('expected a duration up to 7d');
   });
 });
 

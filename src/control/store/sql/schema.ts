@@ -14,6 +14,11 @@ export interface ClusterRow {
   document: string;
 }
 
+export interface CapacityProviderRow {
+  name: string;
+  document: string;
+}
+
 export interface TaskDefinitionRow {
   family: string;
   revision: number;
@@ -56,6 +61,7 @@ export interface TaskRow {
   resources: string;
   gpu_ids: string;
   document: string;
+  capacity_provider: string | null;
 }
 
 export interface ServiceRow {
@@ -95,6 +101,7 @@ export interface AccessKeyRow {
 
 export interface Database {
   clusters: ClusterRow;
+  capacity_providers: CapacityProviderRow;
   task_definitions: TaskDefinitionRow;
   task_definition_families: TaskDefinitionFamilyRow;
   container_instances: ContainerInstanceRow;

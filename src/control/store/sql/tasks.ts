@@ -10,8 +10,9 @@ import type { Database, TaskRow } from './schema.ts';
 
 type TaskColumns = ExpressionBuilder<Database, 'tasks'>;
 
-/** Written out, not bound as a parameter: SQLite uses a partial index only when it sees the index's own condition. */
+/** Written out, not bound as parameters: SQLite uses a partial index only when it sees the index's own condition. */
 const stopped = sql.lit('STOPPED' as const);
+const provisioning = sql.lit('PROVISIONING' as const);
 
 export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskTable {
   async function select(condition: (eb: TaskColumns) => Expression<SqlBool>): Promise<Task[]> {
@@ -181,6 +182,10 @@ function matches(eb: TaskColumns, filter: TaskFilter): Expression<SqlBool> {
   if (filter.startedBy !== undefined) conditions.push(eb('started_by', '=', filter.startedBy));
   if (filter.launchType !== undefined) conditions.push(eb('launch_type', '=', filter.launchType));
   if (filter.desiredStatus !== undefined) conditions.push(eb('desired_status', '=', filter.desiredStatus));
+  if (filter.capacityProviderName !== undefined) {
+    conditions.push(eb('capacity_provider', '=', filter.capacityProviderName));
+  }
+  if (filter.waiting === true) conditions.push(eb('last_status', '=', provisioning));
   if (filter.live === true) conditions.push(eb('last_status', '<>', stopped));
   if (filter.present === true) conditions.push(eb('lost_at', 'is', null));
   return eb.and(conditions);
@@ -217,6 +222,7 @@ function toRow(task: Task): TaskRow {
     resources: JSON.stringify(task.resources),
     gpu_ids: JSON.stringify(task.gpuIds),
     document: JSON.stringify(task),
+    capacity_provider: task.capacityProviderName ?? null,
   };
 }
 

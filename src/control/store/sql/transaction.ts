@@ -4,6 +4,7 @@ import type { ChangeRecorder } from '../change-set.ts';
 import type { StoreTransaction } from '../store.ts';
 import { accessKeyTable } from './access-keys.ts';
 import { accountSettingTable } from './account-settings.ts';
+import { capacityProviderTable } from './capacity-providers.ts';
 import { clusterTable } from './clusters.ts';
 import { containerInstanceTable } from './container-instances.ts';
 import { idempotencyTable } from './idempotency.ts';
@@ -16,6 +17,7 @@ import { taskTable } from './tasks.ts';
 export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder): StoreTransaction {
   return {
     clusters: clusterTable(db, recorder),
+    capacityProviders: capacityProviderTable(db),
     taskDefinitions: taskDefinitionTable(db, recorder),
     containerInstances: containerInstanceTable(db, recorder),
     tasks: taskTable(db, recorder),

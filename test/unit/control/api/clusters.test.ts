@@ -54,11 +54,11 @@ describe('a cluster', () => {
     expect(created['cluster']?.['settings']).toEqual([{ name: 'containerInsights', value: 'enhanced' }]);
   });
 
-  test('cannot have capacity providers yet', async () => {
+  test('with a capacity provider that is not there is not made', async () => {
     const world = await apiWorld();
-    expect(await world.refusal('CreateCluster', { clusterName: 'blue', capacityProviders: ['FARGATE'] })).toEqual({
-      type: 'UnsupportedFeatureException',
-      message: 'Capacity providers are not supported yet: FARGATE.',
+    expect(await world.refusal('CreateCluster', { clusterName: 'blue', capacityProviders: ['nothing'] })).toEqual({
+      type: 'InvalidParameterException',
+      message: "The specified capacity provider 'nothing' was not found. Specify a valid name or ARN and try again.",
     });
     expect((await world.call('ListClusters'))['clusterArns']).toEqual([arnOf('default')]);
   });

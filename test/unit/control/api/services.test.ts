@@ -111,10 +111,10 @@ describe('CreateService', () => {
       'The deployment controller CODE_DEPLOY',
     ],
     [
-      'a capacity provider',
+      'a capacity provider that the cluster does not have',
       { capacityProviderStrategy: [{ capacityProvider: 'x' }] },
-      'UnsupportedFeatureException',
-      'Capacity provider',
+      'InvalidParameterException',
+      'not associated with the cluster',
     ],
   ])('refuses %s and makes nothing', async (_what, change, type, message) => {
     const world = await worldWithDefinition();

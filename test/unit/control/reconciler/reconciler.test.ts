@@ -162,3 +162,14 @@ describe('what is over', () => {
     expect(await store.read((tx) => tx.services.get('default', 'gone'))).toBeUndefined();
   });
 });
+
+it('ten thousand desired tasks on one instance: what fits runs, and one event says what is missing', async () => {
+  await putInstance(aContainerInstance());
+  await putService({ desiredCount: 10_000 });
+  await agentsAnswer();
+  expect(await tasks()).toHaveLength(20);
+  const { events, deployments } = await service();
+  expect(events.filter(({ message }) => message.includes('was unable to place a task'))).toHaveLength(1);
+  expect(events.map(({ message }) => message).join()).toContain('has insufficient CPU units available');
+  expect(deployments).toMatchObject([{ rolloutState: 'IN_PROGRESS' }]);
+});

@@ -104,6 +104,43 @@ describe('a query', () => {
     expect(parseQuery(expression)).toEqual({ ok: false, position, message });
   });
 
+  it.each([
+    ["attribute:ecs.os-type == 'linux'", true],
+    ['attribute:ecs.os-type == "linux"', true],
+    ['attribute:rack == \'row 4, shelf "b"\'', true],
+    ['attribute:rack == "row 4, shelf \'b\'"', false],
+    ["attribute:rack in ['row 1', 'row 4, shelf \"b\"']", true],
+    ['attribute:ecs.os-type in [linux]', true],
+    ['attribute:ecs.os-type in [ windows , linux ]', true],
+  ])('takes quoted strings and lists: %s is %s', (expression, expected) => {
+    const parsed = parseQuery(expression);
+    const rack = { name: 'rack', value: 'row 4, shelf "b"' };
+    expect(parsed.ok && evaluateQuery(parsed.query, { ...machine, attributes: [...machine.attributes, rack] })).toBe(
+      expected,
+    );
+  });
+
+  it.each([
+    ['1.10.2', '1.9.3', 1],
+    ['1.10.2', '1.10.10', -1],
+    ['1.10.2', 'v1.10.2', 0],
+    ['1.10', '1.10.0', 0],
+    ['2.0.0-beta', '1.99.99', 1],
+  ])('compares the version %s with %s by its numbers', (agentVersion, other, order) => {
+    const is = (operator: string): boolean => {
+      const parsed = parseQuery(`agentVersion ${operator} ${other}`);
+      return parsed.ok && evaluateQuery(parsed.query, { ...machine, agentVersion });
+    };
+    expect([is('>'), is('=='), is('<')]).toEqual([order > 0, order === 0, order < 0]);
+    expect([is('>='), is('!='), is('<=')]).toEqual([order >= 0, order !== 0, order <= 0]);
+  });
+
+  it('reads words as operators only where they stand alone', () => {
+    expect(holds('attribute:ecs.os-type == linux and not attribute:android exists')).toBe(true);
+    expect(holds('attribute:order !exists or attribute:nothing exists')).toBe(true);
+    expect(holds('NOT agentConnected == false AND runningTasksCount IN [2]')).toBe(true);
+  });
+
   it('refuses what is nested too deeply instead of overflowing', () => {
     expect(parseQuery('('.repeat(1500))).toMatchObject({ ok: false, message: 'the expression is nested too deeply' });
   });

@@ -1,0 +1,74 @@
+/**
+ * Waiting for room: a task that found no place and was asked for with the tag `berth:wait-for-capacity`, or on a capacity provider whose
+ * managed scaling is ENABLED, is PROVISIONING until it is placed or its deadline has passed. What it waits for stands on its containers.
+ */
+import type { PlacementConstraint, PlacementStrategy } from './placement.ts';
+import type { Tag } from './tag.ts';
+import type { Task, TaskContainer } from './task.ts';
+import { utcTime } from './utc-time.ts';
+
+/** With a duration such as `10m`. */
+export const waitForCapacityTag = 'berth:wait-for-capacity';
+
+/** Of a task that waits because of its capacity provider and has no such tag. */
+export const defaultWaitMs = 15 * 60_000;
+
+/** Per cluster; what would be more is refused. */
+export const maximumWaitingTasks = 500;
+
+/** Kept by a task until it is placed. */
+export interface PlacementWait {
+  /** Epoch milliseconds; not placed by then, it stops. */
+  until: number;
+  /** Those of the request; the definition has its own. */
+  placementConstraints: readonly PlacementConstraint[];
+  placementStrategy: readonly PlacementStrategy[];
+}
+
+const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const longestWaitMs = 7 * 86_400_000;
+
+/** `90s`, `10m`, `2h` or `7d` in milliseconds; undefined for anything else, for nothing and for more than seven days. */
+export function parseWait(text: string): number | undefined {
+  const match = /^(\d{1,7})([smhd])$/.exec(text);
+  const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN);
+  return ms > 0 && ms <= longestWaitMs ? ms : undefined;
+}
+
+/** What the tags say of waiting: how long in milliseconds, `invalid` when the tag's value is no duration, undefined without the tag. */
+export function taggedWait(tags: readonly Tag[]): number | 'invalid' | undefined {
+  const tag = tags.find(({ key }) => key === waitForCapacityTag);
+  return tag === undefined ? undefined : (parseWait(tag.value ?? '') ?? 'invalid');
+}
+
+/** The task with why it has no place yet; the same object when that is what it says already. `explanation` begins with "because". */
+export function stillWaiting(task: Task, explanation: string): Task {
+  const until = task.waiting === undefined ? '' : ` until ${utcTime(task.waiting.until)}`;
+  const reason = `Waiting for a container instance${until}, ${explanation}`.slice(0, 1024);
+  if (task.containers.every((container) => container.reason === reason)) return task;
+  return {
+    ...task,
+    containers: task.containers.map((container) => ({ ...container, reason })),
+    version: task.version + 1,
+  };
+}
+
+/** The task without a trace of its waiting: it has been placed, or has ended. */
+export function noLongerWaiting(task: Task): Task {
+  if (task.waiting === undefined) return task;
+  const { waiting: _, ...rest } = task;
+  return { ...rest, containers: task.containers.map(withoutReason) };
+}
+
+function withoutReason({ reason: _, ...container }: TaskContainer): TaskContainer {
+  return container;
+}
+
+/** Why a task stops whose deadline has passed. */
+export function timedOutReason(
+  { createdAt, waiting }: Pick<Task, 'createdAt' | 'waiting'>,
+  explanation: string,
+): string {
+  const seconds = Math.round(((waiting?.until ?? createdAt) - createdAt) / 1000);
+  return `Timed out after waiting ${seconds} s for a container instance, ${explanation}`;
+}
