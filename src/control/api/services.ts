@@ -11,6 +11,7 @@ import {
   serviceNotActive,
   serviceNotFound,
   serviceScaledAboveZero,
+  unsupportedFeature,
 } from '#protocol/ecs/errors.ts';
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderService, type TaskCounts } from '#protocol/ecs/render-service.ts';
