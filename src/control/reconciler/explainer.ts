@@ -107,7 +107,8 @@ async function placementOf(tx: StoreTransaction, task: Task): Promise<WhyPlaceme
   const { clusterName, capacityProviderName } = task;
   const request = await waitingRequest(tx, task, 1);
   if (request === undefined) return [];
-  const providers = capacityProviderName === undefined ? [] : await tx.capacityProviders.getMany([capacityProviderName]);
+  const providers =
+    capacityProviderName === undefined ? [] : await tx.capacityProviders.getMany([capacityProviderName]);
   const all = await tx.containerInstances.list({ clusterName });
   const instances = instancesOfProvider(capacityProviderName, providers, all);
   const report = reportPlacement(request, instances, await tx.tasks.occupying(clusterName));

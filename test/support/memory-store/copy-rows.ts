@@ -9,6 +9,7 @@ const definitionStatuses: readonly TaskDefinitionStatus[] = ['ACTIVE', 'INACTIVE
 export async function copyRows(from: Pick<Store, 'read'>, to: Pick<Store, 'write'>): Promise<void> {
   const rows = await from.read(async (tx) => ({
     clusters: (await tx.clusters.list({}, everything)).items,
+    providers: (await tx.capacityProviders.list(everything)).items,
     definitions: await definitionsOf(tx),
     instances: await tx.containerInstances.list({ statuses: containerInstanceStatuses }),
     tasks: await tx.tasks.all({}),
@@ -18,6 +19,7 @@ export async function copyRows(from: Pick<Store, 'read'>, to: Pick<Store, 'write
   }));
   await to.write(async (tx) => {
     for (const cluster of rows.clusters) await tx.clusters.put(cluster);
+    for (const provider of rows.providers) await tx.capacityProviders.put(provider);
     for (const definition of rows.definitions) await tx.taskDefinitions.put(definition);
     for (const instance of rows.instances) await tx.containerInstances.put(instance);
     await tx.tasks.putMany(rows.tasks);

@@ -12,6 +12,7 @@ import { rowsForPage, toPage } from '#control/store/sql/queries.ts';
 import type {
   AccessKey,
   AccountSetting,
+  CapacityProviderTable,
   ClusterTable,
   ContainerInstanceTable,
   IdempotencyRecord,
@@ -21,6 +22,7 @@ import type {
 } from '#control/store/store.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
+import type { CapacityProvider } from '#model/capacity-provider.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
@@ -161,8 +163,10 @@ function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction
   const idempotency = new Rows<IdempotencyRecord>(undo);
   const settings = new Rows<AccountSetting>(undo);
   const keys = new Rows<AccessKey>(undo);
+  const providers = new Rows<CapacityProvider>(undo);
   return {
     clusters: clusterTable(clusters, recorder),
+    capacityProviders: capacityProviderTable(providers),
     taskDefinitions: taskDefinitionTable(undo, recorder),
     containerInstances: containerInstanceTable(instances, recorder),
     tasks: taskTable(undo, recorder, () => services.values()),
@@ -203,6 +207,27 @@ function clusterTable(rows: Rows<Cluster>, recorder: ChangeRecorder): ClusterTab
       const found = inOrder(rows.values(), name).filter(
         (row) => (status === undefined || row.status === status) && (after === undefined || name(row) > after),
       );
+      return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, name, same));
+    },
+  };
+}
+
+function capacityProviderTable(rows: Rows<CapacityProvider>): CapacityProviderTable {
+  const name = (provider: CapacityProvider): string => provider.name;
+  return {
+    get: (key) => Promise.resolve(rows.get(key)),
+    getMany: (names) =>
+      Promise.resolve(
+        inOrder(
+          [...new Set(names)].flatMap((key) => rows.get(key) ?? []),
+          name,
+        ),
+      ),
+    put: (provider) => Promise.resolve(rows.put(provider.name, provider)),
+    delete: (key) => Promise.resolve(void rows.delete(key)),
+    list(page) {
+      const { after } = page;
+      const found = inOrder(rows.values(), name).filter((row) => after === undefined || row.name > after);
       return Promise.resolve(toPage(found.slice(0, rowsForPage(page)), page, name, same));
     },
   };

@@ -25,11 +25,11 @@ export function taskTable(undo: UndoLog, recorder: ChangeRecorder, services: () 
     else live.delete(taskArn);
   }
 
-  function candidates({ serviceName, containerInstanceArn, live: onlyLive }: TaskFilter): Iterable<Task> {
+  function candidates({ serviceName, containerInstanceArn, live: onlyLive, waiting }: TaskFilter): Iterable<Task> {
     const sets = [
       ...(serviceName === undefined ? [] : [byService.keys(serviceName)]),
       ...(containerInstanceArn === undefined ? [] : [byInstance.keys(containerInstanceArn)]),
-      ...(onlyLive === true ? [live] : []),
+      ...(onlyLive === true || waiting === true ? [live] : []),
     ];
     const [smallest] = sets.toSorted((a, b) => a.size - b.size);
     return smallest === undefined ? rows.values() : [...smallest].flatMap((arn) => rows.get(arn) ?? []);
@@ -114,6 +114,8 @@ const conditions: {
   startedBy: (task, value) => task.startedBy === value,
   launchType: (task, value) => task.launchType === value,
   desiredStatus: (task, value) => task.desiredStatus === value,
+  capacityProviderName: (task, value) => task.capacityProviderName === value,
+  waiting: (task, value) => !value || task.lastStatus === 'PROVISIONING',
   live: (task, value) => !value || !hasStopped(task),
   present: (task, value) => !value || task.lostAt === undefined,
 };
