@@ -2,7 +2,6 @@
  * Waiting for room: a task that found no place and was asked for with the tag `berth:wait-for-capacity`, or on a capacity provider whose
  * managed scaling is ENABLED, is PROVISIONING until it is placed or its deadline has passed. What it waits for stands on its containers.
  */
-import type { PlacementConstraint, PlacementStrategy } from './placement.ts';
 import type { Tag } from './tag.ts';
 import type { Task, TaskContainer } from './task.ts';
 import { utcTime } from './utc-time.ts';
@@ -15,15 +14,6 @@ export const defaultWaitMs = 15 * 60_000;
 
 /** Per cluster; what would be more is refused. */
 export const maximumWaitingTasks = 500;
-
-/** Kept by a task until it is placed. */
-export interface PlacementWait {
-  /** Epoch milliseconds; not placed by then, it stops. */
-  until: number;
-  /** Those of the request; the definition has its own. */
-  placementConstraints: readonly PlacementConstraint[];
-  placementStrategy: readonly PlacementStrategy[];
-}
 
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const longestWaitMs = 7 * 86_400_000;

@@ -11,6 +11,15 @@ export interface PlacementStrategy {
   field?: string;
 }
 
+/** What a task that waits for a place keeps until it has one; see placement-wait.ts. */
+export interface PlacementWait {
+  /** Epoch milliseconds; not placed by then, it stops. */
+  until: number;
+  /** Those of the request; the definition has its own. */
+  placementConstraints: readonly PlacementConstraint[];
+  placementStrategy: readonly PlacementStrategy[];
+}
+
 export interface NetworkConfiguration {
   awsvpcConfiguration?: {
     subnets: readonly string[];

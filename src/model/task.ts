@@ -4,8 +4,7 @@
  * Statuses are ordered and never go back; STOPPED is final. The table is docs/task-lifecycle.md.
  */
 import type { EnvironmentFile, KeyValuePair, ResourceRequirement } from './container-definition.ts';
-import type { EphemeralStorage, NetworkConfiguration } from './placement.ts';
-import type { PlacementWait } from './placement-wait.ts';
+import type { EphemeralStorage, NetworkConfiguration, PlacementWait } from './placement.ts';
 import type { TaskResources, TransportProtocol } from './resources.ts';
 import type { Tag } from './tag.ts';
 
