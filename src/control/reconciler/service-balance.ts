@@ -33,6 +33,8 @@ interface Goal {
 }
 
 export async function balanceOf(service: Service, view: BalanceView): Promise<Balance | undefined> {
+  // A move names its instance, and would leave the ratio of the providers out of account.
+  if (service.capacityProviderStrategy !== undefined) return undefined;
   const [primary, ...older] = service.deployments;
   const { status, schedulingStrategy, desiredCount, rebalancing } = service;
   const atRest = primary?.rolloutState === 'COMPLETED' && older.length === 0 && view.live.length === desiredCount;

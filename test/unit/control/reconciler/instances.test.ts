@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { reconcileInstance } from '#control/reconciler/instances.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
+import { aCapacityProvider } from '#test/support/builders/a-capacity-provider.ts';
 import { aContainerInstance } from '#test/support/builders/a-container-instance.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
 import {
@@ -256,6 +257,19 @@ describe('a service that is spread unevenly', () => {
     await clock.advance(600_000);
     unsubscribe();
     expect(writes).toBe(0);
+  });
+
+  it('stays as it is with a capacity provider strategy, whose tasks go to the instances of their provider', async () => {
+    const customAttributes = [{ name: 'berth.instance-group', value: 'blue' }];
+    await store.write((tx) => tx.capacityProviders.put(aCapacityProvider({ name: 'blue' })));
+    await putInstance(inZone('b'));
+    await putInstance({ ...inZone('a'), customAttributes });
+    const capacityProviderStrategy = [{ capacityProvider: 'blue', weight: 1, base: 0 }];
+    await putService({ desiredCount: 4, availabilityZoneRebalancing: 'ENABLED', capacityProviderStrategy });
+    await agentsAnswer();
+    await putInstance({ ...inZone('b'), customAttributes });
+    await timePasses();
+    expect(await spread()).toEqual([4]);
   });
 
   it('stays as it is where nobody asked', async () => {

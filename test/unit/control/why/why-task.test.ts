@@ -49,7 +49,8 @@ describe('a PENDING task', () => {
   });
 
   it('without a place names the nearest instance', () => {
-    const { containerInstanceArn: _, ...task } = aTask({ lastStatus: 'PROVISIONING' });
+    const waiting = { until: builtAt + 60_000, placementConstraints: [], placementStrategy: [] };
+    const { containerInstanceArn: _, ...task } = aTask({ lastStatus: 'PROVISIONING', waiting });
     const missing = [
       { filter: 'RESOURCE:MEMORY', reason: 'RESOURCE:MEMORY', text: 'needs 9 MiB of memory, 1 free of 4' },
     ];
@@ -58,6 +59,7 @@ describe('a PENDING task', () => {
     const answer = whyTask({ task, instance: undefined, service: undefined, placement, now: builtAt });
     expect(answer.summary).toContain('waits for a place among 4 container instances');
     expect(answer.summary).toContain('needs 9 MiB of memory, 1 free of 4');
+    expect(answer.findings).toMatchObject([{ topic: 'placement', until: builtAt + 60_000 }]);
   });
 });
 
