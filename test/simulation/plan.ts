@@ -24,15 +24,16 @@ const minute = 60 * second;
 
 /** Most bugs need few machines, some need many; a seed of 200 costs as much as a hundred of 2. */
 const sizes: readonly (readonly [readonly [from: number, to: number], number])[] = [
-  [[1, 4], 800],
-  [[5, 12], 160],
-  [[13, 40], 30],
-  [[41, 100], 6],
-  [[101, 200], 4],
+  [[1, 4], 880],
+  [[5, 12], 100],
+  [[13, 40], 14],
+  [[41, 100], 3],
+  [[101, 200], 3],
 ];
 
 /** Above this many machines SQLite would take most of the time of a run. */
 const mostMachinesOnSqlite = 4;
+const mostMachinesWithFastHeartbeats = 4;
 
 export function planOf(random: Random): Plan {
   const machines = int(random, ...weighted(random, sizes));
@@ -41,7 +42,8 @@ export function planOf(random: Random): Plan {
   return {
     machines,
     database: onSqlite ? 'sqlite' : 'memory',
-    heartbeatIntervalMs: pick(random, [10, 30, 60]) * second,
+    // Most messages are heartbeats; they must not take most of the time as well.
+    heartbeatIntervalMs: (machines > mostMachinesWithFastHeartbeats ? 60 : pick(random, [10, 30, 60, 60])) * second,
     fullPassEveryMs: pick(random, [1, 5, 15]) * minute,
     turmoilMs: 60 * minute,
     callPaceMs: int(random, 30, 180) * second,
