@@ -6,7 +6,8 @@ import { taskArnLabel } from '#agent/tasks/container-config.ts';
 import { int } from '#lib/random.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
-import { isRunnable, problemsAtRest, type Problem } from './invariants/rest.ts';
+import { isRunnable, problemsAtRest } from './invariants/rest.ts';
+import type { Problem } from './invariants/rest-view.ts';
 import { strike, type FaultName, type FaultTargets } from './faults.ts';
 import { planText } from './plan.ts';
 import type { TraceEntry } from './trace.ts';
@@ -187,7 +188,7 @@ function mend(world: World): void {
 function removeForgotten(world: World): void {
   for (const host of world.hosts) {
     for (const { id, name, labels } of host.engine.containers()) {
-      if (!world.forgotten.has(labels[taskArnLabel] ?? '')) continue;
+      if (!world.unknown.has(labels[taskArnLabel] ?? '')) continue;
       world.trace.add('owner', `removes ${name} on ${host.name}, which control does not know`, [host.name]);
       // The clock does not move while somebody waits for it here.
       void host.engine.remove(id).catch(() => undefined);

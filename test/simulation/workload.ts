@@ -3,19 +3,9 @@
  * (I10); a call whose answer was lost may or may not have been carried out.
  */
 import { int, pick, type Random } from '#lib/random.ts';
-import type { CallOutcome } from '#test/support/simulated-control.ts';
-import type { Ledger } from './ledger.ts';
-import type { Rows } from './mirror.ts';
 import { definitionRequest, type ProgramName } from './programs.ts';
-
-export interface WorkloadOptions {
-  readonly random: Random;
-  readonly ledger: Ledger;
-  readonly rows: Rows;
-  /** How many machines there are: the more, the more services. */
-  readonly machines: number;
-  call(operation: string, body: object): Promise<CallOutcome>;
-}
+import type { WorkloadOptions } from './workload-options.ts';
+import { createSteeredService, steer } from './task-set-moves.ts';
 
 type Move = (options: WorkloadOptions) => Promise<void>;
 
@@ -49,6 +39,8 @@ const moves: readonly (readonly [Move, number])[] = [
   [startTask, 1],
   [stopTask, 3],
   [protectTask, 4],
+  [createSteeredService, 0.5],
+  [steer, 2],
   [drain, 2],
   [activate, 3],
   [deregisterDefinition, 1],

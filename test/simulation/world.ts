@@ -72,6 +72,8 @@ export class World {
   readonly definitions = new Map<string, TaskDefinition>();
   /** Tasks that were to run, and that a restored database does not know any more. */
   readonly forgotten = new Set<string>();
+  /** Those, and tasks that were on their way out. */
+  readonly unknown = new Set<string>();
   /** Once true, containers live as long as they are wanted, and nothing new breaks. */
   calm = false;
   readonly #mirror: Mirror;
@@ -226,9 +228,12 @@ export class World {
   async restore(backup: WorldBackup): Promise<void> {
     this.control.kill();
     await this.database.restore(backup.rows);
-    const wanted = this.rows.live().filter(({ desiredStatus }) => desiredStatus === 'RUNNING');
+    const live = this.rows.live();
     await this.#mirror.reload(this.database.store);
-    for (const { taskArn } of wanted) if (!this.rows.tasks.has(taskArn)) this.forgotten.add(taskArn);
+    for (const { taskArn, desiredStatus } of live.filter((task) => !this.rows.tasks.has(task.taskArn))) {
+      this.unknown.add(taskArn);
+      if (desiredStatus === 'RUNNING') this.forgotten.add(taskArn);
+    }
     this.definitions.clear();
     this.ledger.restore(backup.ledger);
   }

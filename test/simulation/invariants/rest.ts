@@ -7,32 +7,14 @@ import { place } from '#control/scheduler/place.ts';
 import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
 import { seededRandom } from '#lib/random.ts';
 import { arnId } from '#model/arn.ts';
-import type { Cluster } from '#model/cluster.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { Service } from '#model/service.ts';
-import type { TaskDefinition } from '#model/task-definition.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
-import type { Rows } from '../mirror.ts';
 import { canBeSteady, failsAtOnce } from '../programs.ts';
-import type { Invariant } from '../violation.ts';
 import { ceilingOf, floorOf } from './limits.ts';
-
-export interface Problem {
-  readonly invariant: Invariant;
-  readonly what: string;
-}
-
-export interface RestView {
-  readonly rows: Rows;
-  readonly cluster: Cluster;
-  readonly hosts: readonly SimulatedHost[];
-  /** By ARN. */
-  readonly definitions: ReadonlyMap<string, TaskDefinition>;
-  /** Epoch milliseconds; control's own clock may have been set. */
-  readonly now: number;
-  readonly controlNow: number;
-}
+import type { Problem, RestView } from './rest-view.ts';
+import { taskSetProblems } from './task-sets.ts';
 
 /** Twice as long as the agents of the simulation keep what is left of an ended task. */
 const remainsMs = 2 * 180_000;
@@ -79,6 +61,7 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
   const { serviceName, status, deployments } = service;
   if (status === 'INACTIVE') return [];
   if (status === 'DRAINING') return [{ invariant: 'I12', what: `service ${serviceName} is still DRAINING` }];
+  if (service.deploymentController !== 'ECS') return taskSetProblems(service, view, { isRunnable, hasNoRoom });
   const primary = deployments.find((deployment) => deployment.status === 'PRIMARY');
   if (primary === undefined) return [{ invariant: 'I8', what: `service ${serviceName} has no PRIMARY deployment` }];
   const live = view.rows.liveOf(serviceName);
@@ -120,8 +103,12 @@ function shouldHaveFailed(service: Service, view: RestView): boolean {
 }
 
 /** Asked of the scheduler itself: is there really no place for one more? */
-function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): boolean {
-  const definition = definitions.get(service.taskDefinitionArn);
+function hasNoRoom(
+  service: Service,
+  { rows, cluster, definitions }: RestView,
+  taskDefinitionArn: string = service.taskDefinitionArn,
+): boolean {
+  const definition = definitions.get(taskDefinitionArn);
   if (definition === undefined) return true;
   const request = placementRequest({
     cluster,
@@ -154,10 +141,19 @@ function hasNoRoom(service: Service, { rows, cluster, definitions }: RestView): 
     .some((instance) => place(request, [instance], occupying, seededRandom(1)).placements.length === 0);
 }
 
-/** Daemons leave a DRAINING machine last, and draining stops no task that belongs to no service: as in ECS, those end by themselves. */
+/**
+ * Daemons leave a DRAINING machine last. What else is there stays for reasons of its own: a task that belongs to no service ends by itself, and a service that
+ * cannot move its task says why.
+ */
 function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows }: RestView): boolean {
   const isDraining = (arn: string | undefined) => rows.instances.get(arn ?? '')?.status === 'DRAINING';
-  const hasOthers = (arn: string | undefined) => rows.liveOn(arn ?? '').some((task) => task.serviceName === undefined);
+  const daemons = new Set(
+    [...rows.services.values()]
+      .filter(({ schedulingStrategy }) => schedulingStrategy === 'DAEMON')
+      .map(({ serviceName }) => serviceName),
+  );
+  const hasOthers = (arn: string | undefined) =>
+    rows.liveOn(arn ?? '').some(({ serviceName }) => serviceName === undefined || !daemons.has(serviceName));
   const staying = live.filter(({ containerInstanceArn }) => isDraining(containerInstanceArn));
   return (
     live.length - staying.length === service.desiredCount &&
