@@ -6,6 +6,8 @@ import { mutations } from './mutations.ts';
 import { runSeeds } from './run-seeds.ts';
 import { searchSabotages, type SabotageFinding } from './sabotage-search.ts';
 import { simulate } from './simulate.ts';
+import type { TraceEntry } from './trace.ts';
+import { printTrace } from './trace-print.ts';
 
 const seeds = Array.from({ length: 24 }, (_, index) => index + 1);
 const seedsPerSabotage = 40;
@@ -39,6 +41,32 @@ describe('the simulation', () => {
 
   it('takes the same steps when nobody keeps the trace', async () => {
     expect((await simulate({ seed: 3 })).steps).toBe((await simulate({ seed: 3, keepTrace: true })).steps);
+  });
+});
+
+describe('a printed trace', () => {
+  const entries: TraceEntry[] = [
+    { atMs: 1500, who: 'user', what: 'CreateService', about: ['service/front'] },
+    { atMs: 1500, who: 'row', what: 'task 01234567 (service:front): new', about: ['task/01234567', 'service/front'] },
+    { atMs: 3_723_004, who: 'host-1', what: 'the agent is dead', about: ['host-1'] },
+  ];
+
+  it('puts what happens at one moment under one time', () => {
+    expect(printTrace(entries, [])).toEqual([
+      '   0:01.500  user      CreateService',
+      '             row       task 01234567 (service:front): new',
+      '1:02:03.004  host-1    the agent is dead',
+    ]);
+  });
+
+  it.each([
+    ['service/front', 2],
+    ['task/01234567', 1],
+    ['host-1', 1],
+    ['user', 1],
+    ['service/back', 0],
+  ])('of %s alone has %d lines', (subject, lines) => {
+    expect(printTrace(entries, [subject])).toHaveLength(lines);
   });
 });
 

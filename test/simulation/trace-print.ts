@@ -11,7 +11,7 @@ export function printTrace(entries: readonly TraceEntry[], subjects: readonly st
   let last: number | undefined;
   for (const { atMs, who, what } of entries.filter((entry) => isAbout(entry, subjects))) {
     const time = atMs === last ? '' : timeText(atMs);
-    lines.push(`${time.padStart(10)}  ${who.padEnd(9)} ${what}`);
+    lines.push(`${time.padStart(11)}  ${who.padEnd(9)} ${what}`);
     last = atMs;
   }
   return lines;
