@@ -45,6 +45,7 @@ const cleanupWaitMs = 180 * second;
 
 /** Timers that run at one moment, for each machine; more of them are a loop. */
 const mostStepsAtOnce = 5000;
+const mostCommitsAtOnce = 20_000;
 
 interface WorldParts {
   readonly random: Random;
@@ -80,6 +81,7 @@ export class World {
   readonly #sabotage: Sabotage | undefined;
   #hostsMade = 0;
   #stepsAtOnce = 0;
+  #commitsAtOnce = 0;
 
   static async create(options: WorldOptions): Promise<World> {
     const random = seededRandom(options.seed);
@@ -95,8 +97,17 @@ export class World {
       },
     });
     const world = new World(options, { random, plan, mirror, database });
-    committed = () => (world.checks.commits += 1);
+    committed = () => world.#committed();
     return world;
+  }
+
+  /** What writes without end and without waiting would never let the step end. */
+  #committed(): void {
+    this.checks.commits += 1;
+    this.#commitsAtOnce += 1;
+    if (this.#commitsAtOnce !== mostCommitsAtOnce) return;
+    this.checks.fail(new Violation('I12', `something spins: ${mostCommitsAtOnce} commits in one step`));
+    this.control.kill();
   }
 
   private constructor({ sabotage, keepTrace }: WorldOptions, { random, plan, mirror, database }: WorldParts) {
@@ -243,6 +254,7 @@ export class World {
     const before = this.clock.now();
     const moved = await this.clock.advanceToNextTimer();
     this.steps += 1;
+    this.#commitsAtOnce = 0;
     this.#stepsAtOnce = this.clock.now() === before ? this.#stepsAtOnce + 1 : 0;
     if (this.#stepsAtOnce > mostStepsAtOnce * Math.max(1, this.hosts.length)) {
       throw new Violation('I12', 'something spins: time stands still');
