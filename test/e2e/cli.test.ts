@@ -112,6 +112,23 @@ describe('with a cluster', () => {
     expect(deleted).toMatchObject({ code: 0, out: 'web is gone\n' });
   });
 
+  it('drains the only machine: says what is left and why, and ends it by the deadline', async () => {
+    expect(await berth('service', 'create', 'last', '--task-definition', 'stays', '--wait')).toMatchObject({ code: 0 });
+    const Instances = z.array(z.looseObject({ containerInstanceArn: z.string() }));
+    const [instance] = await json(Instances, 'instance', 'list');
+    const id = instance?.containerInstanceArn.split('/').at(-1) ?? '';
+    const drained = await berth('instance', 'drain', id, '--deadline', '5s', '--wait');
+    expect(drained).toMatchObject({ code: 0, out: expect.stringContaining(`${id} is drained`) });
+    expect(drained.err).toContain('no other container instance of the cluster is ACTIVE and connected');
+    expect(drained.err).toMatch(/of service last waits for a container instance that meets the requirements/u);
+    expect(await berth('instance', 'drain', id, '--deadline', 'soon')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("expected a time from one second to a year, such as 90, 90s or 1h, got 'soon'"),
+    });
+    expect(await berth('instance', 'activate', id)).toMatchObject({ code: 0 });
+    expect(await berth('service', 'delete', 'last', '--force', '--wait')).toMatchObject({ code: 0 });
+  });
+
   it('an interrupted wait ends with 130 and says how to look again', async () => {
     await register('huge', { command: ['true'], memory: 1_000_000_000 });
     const args = ['service', 'create', 'never', '--task-definition', 'huge', '--wait'];
