@@ -11,6 +11,7 @@ type Rebalanced = Pick<
   | 'deploymentConfiguration'
   | 'placementStrategy'
   | 'placementConstraints'
+  | 'capacityProviderStrategy'
 >;
 
 /** Why the service cannot be rebalanced; undefined when it can. */
@@ -21,6 +22,7 @@ export function problemOfZoneRebalancing(service: Rebalanced): string | undefine
   if (service.launchType === 'EXTERNAL') return 'the launch type EXTERNAL';
   if (service.deploymentController !== 'ECS') return `the deployment controller ${service.deploymentController}`;
   if (service.deploymentConfiguration.maximumPercent <= 100) return 'a maximumPercent of 100 or less';
+  if (service.capacityProviderStrategy !== undefined) return 'a capacity provider strategy';
   if (!spreadsZones) return `a placement strategy that does not begin with spread(${zoneAttribute})`;
   const bound = service.placementConstraints.some(({ expression }) => expression?.includes(zoneAttribute) === true);
   return bound ? `a placement constraint on ${zoneAttribute}` : undefined;
