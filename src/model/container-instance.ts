@@ -72,6 +72,8 @@ export interface ContainerInstance {
   version: number;
   /** Head of this instance's line of assignments; each change for this instance takes the next number. */
   assignmentNumber: number;
+  /** `assignmentNumber` when its agent fell silent; absent while it is connected. The agent cannot have heard of later ones. */
+  heardUpTo?: number;
   /**
    * Numbers (`after` < n <= `upTo`) that the agent had received and this database had never given out: it was restored from a backup. What the
    * agent got under them is unknown here through no fault of its own and is never stopped for that (docs/session.md).

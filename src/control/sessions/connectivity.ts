@@ -15,8 +15,11 @@ export async function putWithConnectivity(
   instance: ContainerInstance,
   { connected, now }: ConnectivityChange,
 ): Promise<ContainerInstance> {
+  const { heardUpTo, ...rest } = instance;
+  const head = instance.agentConnected ? undefined : heardUpTo;
   const next: ContainerInstance = {
-    ...instance,
+    ...rest,
+    ...(connected ? {} : { heardUpTo: head ?? instance.assignmentNumber }),
     agentConnected: connected,
     agentConnectedChangedAt: instance.agentConnected === connected ? instance.agentConnectedChangedAt : now,
     version: instance.version + 1,

@@ -50,8 +50,9 @@ export async function registerInstance(
     return refused(closeCodes.deregistered, 'the container instance was deregistered');
   }
 
-  const head = row?.assignmentNumber ?? 0;
-  const forgotten = hello.assignmentNumber > head ? { after: head, upTo: hello.assignmentNumber } : undefined;
+  // Numbers that were given out while it was silent it cannot know: what it knows above the last it can have heard, it got before this database was restored.
+  const heard = row?.heardUpTo ?? row?.assignmentNumber ?? 0;
+  const forgotten = hello.assignmentNumber > heard ? { after: heard, upTo: hello.assignmentNumber } : undefined;
   const instance = await putWithConnectivity(
     tx,
     {
@@ -60,7 +61,7 @@ export async function registerInstance(
       ...(forgotten === undefined
         ? {}
         : {
-            assignmentNumber: forgotten.upTo,
+            assignmentNumber: Math.max(forgotten.upTo, row?.assignmentNumber ?? 0),
             forgottenAssignments: [...(row?.forgottenAssignments ?? []), forgotten],
           }),
     },

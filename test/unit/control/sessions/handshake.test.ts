@@ -100,6 +100,31 @@ describe('a hello', () => {
     });
   });
 
+  it('that knows more than it can have heard tells what was forgotten, also under numbers given out since (S6)', async () => {
+    const agent = await control.connect();
+    const { taskArn } = await control.place();
+    agent.pair.cut();
+    await control.settle();
+    expect(await control.instance()).toMatchObject({ agentConnected: false, assignmentNumber: 1, heardUpTo: 1 });
+    // The silent agent's line goes on; that the agent knows number 2 must be from before a restore.
+    await control.requestStop(taskArn);
+    await control.requestStop(taskArn);
+    await control.connect({ assignmentNumber: 2 });
+    const instance = await control.instance();
+    expect(instance).toMatchObject({ assignmentNumber: 3, forgottenAssignments: [{ after: 1, upTo: 2 }] });
+    expect(instance).not.toHaveProperty('heardUpTo');
+  });
+
+  it('that heard all there was to hear forgets nothing, whatever was given out since', async () => {
+    const agent = await control.connect();
+    const { taskArn } = await control.place();
+    agent.pair.cut();
+    await control.settle();
+    await control.requestStop(taskArn);
+    await control.connect({ assignmentNumber: 1 });
+    expect(await control.instance()).not.toHaveProperty('forgottenAssignments');
+  });
+
   it('that offers no common version is told so, even when the rest is of a shape yet unknown', async () => {
     const agent = connectFakeAgent(control);
     agent.sendText(JSON.stringify({ type: 'hello', protocolVersions: [7], novelty: true }));
