@@ -25,6 +25,16 @@ export interface DeploymentProgress {
   healthFailures: number;
   /** How many times launches were held in a row; the next hold is longer. */
   holds: number;
+  /** Pulls ahead of stops that failed, in a row; a task that reaches RUNNING resets it. */
+  failedPulls?: number;
+  /** All failures since the deployment began; nothing resets it. */
+  failures?: number;
+  /** Of those, before any task ran: the image was missing or access to it denied. */
+  imageFailures?: number;
+  /** A task of the deployment has reached RUNNING. */
+  ran?: true;
+  /** Why the last one failed, as its machine told. */
+  lastFailure?: string;
 }
 
 export const freshProgress: DeploymentProgress = { probation: [], quickCrashes: 0, healthFailures: 0, holds: 0 };
@@ -52,6 +62,14 @@ export interface TaskSetPart {
   tags: readonly Tag[];
 }
 
+/** What a user asked of a rollout under way; the next look carries it out. */
+export interface StopRequest {
+  /** ABORT leaves things as they are, ROLLBACK goes back to what completed last. */
+  type: 'ROLLBACK' | 'ABORT';
+  /** Epoch milliseconds. */
+  requestedAt: number;
+}
+
 export interface Deployment {
   /** `ecs-svc/<19 digits>`; tasks carry it in `startedBy`. */
   id: string;
@@ -75,9 +93,18 @@ export interface Deployment {
    * by then. A rollback takes over those of the deployment it returns to.
    */
   pinnedImages?: Readonly<Record<string, string>>;
-  /** The failed deployment that this one takes back; its own failure starts no other. */
+  /** The deployment that this one takes back, as it is PRIMARY again; its own failure starts no other way back. */
   rollbackOf?: string;
   taskSet?: TaskSetPart;
+  /** When that began (epoch ms). */
+  rolledBackAt?: number;
+  /** When the first look at it was (epoch ms). */
+  startedAt?: number;
+  /** When it completed for the first time (epoch ms). */
+  completedAt?: number;
+  stopRequest?: StopRequest;
+  /** What ended a rollout that FAILED. */
+  failedBy?: 'breaker' | 'deadline' | 'request';
   /** Present while something keeps the deployment from its goal. */
   waiting?: Waiting;
   createdAt: number;

@@ -11,6 +11,8 @@ export const policyTags = {
   onReturn: 'berth:on-return',
   /** Of a service: whether its tasks are moved until they are spread over the instances that there are. */
   rebalance: 'berth:rebalance',
+  /** Of a service: how long a rollout may take before it has failed. */
+  deploymentDeadline: 'berth:deployment-deadline',
   /** Of a container instance: how long its draining may take before what is left is stopped. */
   drainDeadline: 'berth:drain-deadline',
   /** Of a container instance: what its draining does to tasks of no service. */
@@ -49,6 +51,14 @@ export function parseLostAfter(text: string): Parsed<number | Never> {
     : { ok: true, value: ms };
 }
 
+export function parseDeploymentDeadline(text: string): Parsed<number | Never> {
+  if (text === 'never') return { ok: true, value: 'never' };
+  const ms = parseDuration(text);
+  return ms === undefined
+    ? { ok: false, expected: 'a time from one second to a year, such as 30m or 2h, or never' }
+    : { ok: true, value: ms };
+}
+
 export function parseOnReturn(text: string): Parsed<OnReturn> {
   return text === 'newest' || text === 'original'
     ? { ok: true, value: text }
@@ -80,6 +90,7 @@ const parsers: Readonly<Record<PolicyHolder, Readonly<Record<string, (text: stri
     [policyTags.lostAfter]: parseLostAfter,
     [policyTags.onReturn]: parseOnReturn,
     [policyTags.rebalance]: parseRebalance,
+    [policyTags.deploymentDeadline]: parseDeploymentDeadline,
   },
   'container-instance': {
     [policyTags.drainDeadline]: parseDrainDeadline,

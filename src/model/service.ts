@@ -7,9 +7,19 @@ import type { Tag } from './tag.ts';
 export type ServiceStatus = 'ACTIVE' | 'DRAINING' | 'INACTIVE';
 export type SchedulingStrategy = 'REPLICA' | 'DAEMON';
 
+/** How many failures are too many: a number, or percent of the desired count. */
+export interface BreakerThreshold {
+  type: 'COUNT' | 'BOUNDED_PERCENT' | 'UNBOUNDED_PERCENT';
+  value: number;
+}
+
 export interface DeploymentCircuitBreaker {
   enable: boolean;
   rollback: boolean;
+  /** Whether a healthy task sets the failures back; default true. */
+  resetOnHealthyTask?: boolean;
+  /** Default BOUNDED_PERCENT 50. */
+  thresholdConfiguration?: BreakerThreshold;
 }
 
 export interface DeploymentConfiguration {

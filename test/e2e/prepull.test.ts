@@ -115,13 +115,21 @@ test('a service that has to stop first is away for a start, not for a pull', asy
   await cell.ecs.send(new DeleteServiceCommand({ service, force: true }));
 });
 
-test('an image that is not there holds nothing up, and the task that wants it says so', async () => {
+test('an image that is not there costs nothing: the old task goes on, and the deployment says why', async () => {
   const service = 'missing';
   await cell.register(service, {
     image: imageOf('web'),
     portMappings: [{ containerPort: 80, hostPort: await freePort() }],
   });
-  const deploymentConfiguration = { minimumHealthyPercent: 0, maximumPercent: 100 };
+  const deploymentConfiguration = {
+    minimumHealthyPercent: 0,
+    maximumPercent: 100,
+    deploymentCircuitBreaker: {
+      enable: true,
+      rollback: true,
+      thresholdConfiguration: { type: 'COUNT', value: 2 },
+    },
+  } as const;
   await cell.ecs.send(
     new CreateServiceCommand({
       serviceName: service,
@@ -130,16 +138,30 @@ test('an image that is not there holds nothing up, and the task that wants it sa
       deploymentConfiguration,
     }),
   );
-  await eventually(
-    'the old task',
-    async () => (await cell.tasks({ serviceName: service }))[0]?.lastStatus === 'RUNNING',
-  );
+  const [old] = await eventually('the old task', async () => {
+    const tasks = await cell.tasks({ serviceName: service });
+    const { deployments = [] } = await cell.service(service);
+    return tasks[0]?.lastStatus === 'RUNNING' && deployments[0]?.rolloutState === 'COMPLETED' && tasks;
+  });
   const lacking = await cell.register(service, { image: `${registry.address}/web:lacking` });
   await cell.ecs.send(new UpdateServiceCommand({ service, taskDefinition: lacking }));
-  await eventually('the failed start', async () => {
-    const tasks = await cell.tasks({ serviceName: service, desiredStatus: 'STOPPED' });
-    return tasks.some(({ stoppedReason }) => stoppedReason?.startsWith('CannotPullImageManifestError') === true);
+  await eventually('the reason', async () => {
+    const { deployments = [] } = await cell.service(service);
+    return /images that could not be pulled before old tasks stop.*CannotPullImageManifestError/.test(
+      deployments[0]?.rolloutStateReason ?? '',
+    );
   });
+  const failed = await eventually('the circuit breaker', async () => {
+    const { deployments = [] } = await cell.service(service);
+    return deployments.find(({ rolloutState }) => rolloutState === 'FAILED');
+  });
+  expect(failed.rolloutStateReason).toContain('CannotPullImageManifestError');
+  await eventually('the way back', async () => {
+    const { deployments = [] } = await cell.service(service);
+    return deployments[0]?.status === 'PRIMARY' && deployments[0].rolloutState === 'COMPLETED';
+  });
+  expect(await cell.tasks({ serviceName: service })).toMatchObject([{ taskArn: old?.taskArn, lastStatus: 'RUNNING' }]);
+  expect(await cell.tasks({ serviceName: service, desiredStatus: 'STOPPED' })).toEqual([]);
   expect(await cell.logOf('control')).toContain('images could not be pulled ahead');
   await cell.ecs.send(new DeleteServiceCommand({ service, force: true }));
 });

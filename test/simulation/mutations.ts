@@ -37,8 +37,8 @@ export const mutations: readonly Mutation[] = [
     name: 'a task that starts lets the circuit breaker forget its crashes',
     breaks: ['I19'],
     file: 'src/control/deployments/probation.ts',
-    find: '        if (entry.runningSince === undefined) failedTasks = 0;\n        quickCrashes += 1;',
-    replace: '        if (entry.runningSince === undefined) failedTasks = 0;\n        quickCrashes = 0;',
+    find: '        ran = true;\n        quickCrashes += 1;',
+    replace: '        ran = true;\n        quickCrashes = 0;',
   },
   {
     name: 'a deployment that failed goes on launching',
@@ -50,9 +50,9 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a way back that fails is taken back',
     breaks: ['I6'],
-    file: 'src/control/deployments/circuit-breaker.ts',
-    find: 'if (primary.rollbackOf !== undefined) return undefined;',
-    replace: '',
+    file: 'src/control/deployments/giving-up.ts',
+    find: 'wanted && primary.rollbackOf === undefined ? lastCompleted(older)',
+    replace: 'wanted ? (lastCompleted(older) ?? older[0])',
   },
   {
     name: 'digests are found out and not used',

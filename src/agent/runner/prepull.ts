@@ -12,6 +12,8 @@ import type { Random } from '#lib/random.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
 import type { PrepullOutcome } from '#protocol/session/prepull.ts';
 import type { PrepullImage } from '#model/prepull.ts';
+import { couldNotAsk, EngineError } from '../engine/container-engine.ts';
+import { failureReason } from '../tasks/stop-reason.ts';
 import type { Images } from './runner-ports.ts';
 
 export interface PrepullOptions {
@@ -49,7 +51,16 @@ const againBackoff: JitteredBackoffPolicy = { baseMs: 60_000, maxMs: 30 * 60_000
 const makeWayAfterMs = 1000;
 /** Longer than control waits, so that the task that comes then finds its image. */
 const keptForMs = 15 * 60_000;
-const maximumReasonLength = 1024;
+/** Between questions to an engine that does not answer. */
+const engineBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.2 };
+
+/** In the words in which a task would say it. */
+function reasonOf(error: unknown): string {
+  return failureReason('pull', {
+    kind: error instanceof EngineError ? error.kind : 'internal',
+    message: messageOf(error),
+  });
+}
 
 export function createPrepull({ images, listed, clock, random, logger }: PrepullOptions): Prepull {
   const background = createBackground({
@@ -128,6 +139,19 @@ export function createPrepull({ images, listed, clock, random, logger }: Prepull
     }
   }
 
+  /** An engine that cannot be asked says nothing about an image: it is asked again. */
+  async function obtainOnceAsked({ image, secret }: PrepullImage): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        await forTasks.obtain(image, { signal, secret });
+        return;
+      } catch (error) {
+        if (signal.aborted || !couldNotAsk(error)) throw error;
+        await clock.sleep(jittered(engineBackoff, failures, random), signal);
+      }
+    }
+  }
+
   return {
     images: forTasks,
     start() {
@@ -143,13 +167,12 @@ export function createPrepull({ images, listed, clock, random, logger }: Prepull
     async obtain(asked) {
       const until = clock.now() + keptForMs;
       for (const { image } of asked) kept.set(image, until);
-      const pulls = asked.map(({ image, secret }) => forTasks.obtain(image, { signal, secret }));
-      for (const pull of await Promise.allSettled(pulls)) {
-        if (pull.status === 'rejected') {
-          return { kind: 'failed', reason: messageOf(pull.reason).slice(0, maximumReasonLength) };
-        }
-      }
-      return { kind: 'pulled' };
+      const pulls = asked.map((image) => obtainOnceAsked(image));
+      const ended = await Promise.allSettled(pulls);
+      const keptUntil = clock.now() + keptForMs;
+      for (const { image } of asked) kept.set(image, keptUntil);
+      const failed = ended.find(({ status }) => status === 'rejected');
+      return failed?.status === 'rejected' ? { kind: 'failed', reason: reasonOf(failed.reason) } : { kind: 'pulled' };
     },
     wanted() {
       const now = clock.now();

@@ -1,5 +1,6 @@
 /** Why things ended, in ECS's own words: the names of container failures, the task's stop code and reason. */
 import { isEssential } from '#model/container-definition.ts';
+import { pullFailures } from '#model/pull-failure.ts';
 import { definitionOf, type AgentTask, type StopCause, type StoppedPhase } from './agent-task.ts';
 import { isInternalContainer } from './pause-container.ts';
 
@@ -32,21 +33,12 @@ const stepErrorNames: Readonly<Record<FailedStep, string>> = {
   volume: 'CannotCreateVolumeError',
 };
 
-/** What the classes of failed pulls are called and mean; the registry's or engine's own words follow. docs/images.md. */
-const pullFailures: Readonly<Partial<Record<string, { name: string; means: string }>>> = {
-  unauthorized: { name: 'CannotPullContainerAuthError', means: 'the registry wants other credentials' },
-  'no-credentials': { name: 'CannotPullContainerAuthError', means: 'there are no credentials to pull with' },
-  'image-not-found': { name: 'CannotPullImageManifestError', means: 'the registry has no such image' },
-  'wrong-platform': { name: 'CannotPullImageManifestError', means: 'the image is not made for this machine' },
-  'rate-limited': { name: 'CannotPullContainerError', means: 'the registry limits pulls' },
-  network: { name: 'CannotPullContainerError', means: 'the registry cannot be reached' },
-  'disk-full': { name: 'CannotPullContainerError', means: 'there is no space left for the image' },
-  timeout: { name: 'DockerTimeoutError', means: 'the pull took too long' },
-};
+/** The registry's or engine's own words follow what the class means. */
+const pullReasons: Readonly<Partial<Record<string, { name: string; means: string }>>> = pullFailures;
 
 /** The reason a user reads, e.g. `CannotStartContainerError: port is already allocated`. */
 export function failureReason(step: FailedStep, error: StepError): string {
-  const pull = step === 'pull' ? pullFailures[error.kind] : undefined;
+  const pull = step === 'pull' ? pullReasons[error.kind] : undefined;
   if (pull !== undefined) return clipReason(`${pull.name}: ${pull.means}: ${error.message}`);
   return clipReason(`${failureName(step, error.kind)}: ${error.message}`);
 }

@@ -44,6 +44,11 @@ export function checkServiceSettings(input: Settings, strategy: SchedulingStrate
       'deploymentConfiguration: expected 0 <= minimumHealthyPercent <= maximumPercent and 0 < maximumPercent.',
     );
   }
+  if (input.deploymentConfiguration?.deploymentCircuitBreaker?.thresholdConfiguration?.value === 0) {
+    throw invalidParameter(
+      'deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.value: expected at least 1, got 0.',
+    );
+  }
   if (strategy === 'REPLICA' && (maximumPercent ?? 100) < 100) {
     throw invalidParameter(`deploymentConfiguration.maximumPercent: expected at least 100, got ${maximumPercent}.`);
   }
@@ -82,20 +87,12 @@ function refuseUnbuilt(input: Settings): void {
 }
 
 function unbuiltDeployments(configuration: NonNullable<Settings['deploymentConfiguration']>): Record<string, boolean> {
-  const {
-    strategy = 'ROLLING',
-    alarms,
-    lifecycleHooks,
-    earlySuccessCriteria,
-    deploymentCircuitBreaker: breaker,
-  } = configuration;
+  const { strategy = 'ROLLING', alarms, lifecycleHooks, earlySuccessCriteria } = configuration;
   return {
     'Deployment strategies other than ROLLING': strategy !== 'ROLLING',
     'Deployment alarms (alarms)': alarms?.enable === true,
     'Lifecycle hooks (lifecycleHooks)': isFilled(lifecycleHooks),
     'Early success (earlySuccessCriteria)': earlySuccessCriteria?.enable === true,
-    'Circuit breaker thresholds (thresholdConfiguration)': breaker?.thresholdConfiguration !== undefined,
-    'Circuit breakers that never reset (resetOnHealthyTask)': breaker?.resetOnHealthyTask === false,
   };
 }
 

@@ -3,12 +3,18 @@ import type { Deployment } from '#model/deployment.ts';
 import type { Rebalancing, RebalancingCause, ServiceStatus } from '#model/service.ts';
 import type { StopCode } from '#model/task.ts';
 
+export interface HeldPull {
+  containerInstanceArn: string;
+  failures: number;
+  retryAt: number;
+}
+
 export interface ServiceActionMap {
   /** Replaces the deployment of the same id. */
   putDeployment: { deployment: Deployment };
   removeDeployment: { deploymentId: string };
-  /** Starts a deployment like `target`, which completed once, in place of the failed one. */
-  rollBack: { failedDeploymentId: string; target: Deployment };
+  /** Makes the target, which completed once, PRIMARY again in place of the other. */
+  rollBack: { failedDeploymentId: string; targetId: string };
   stopTasks: { taskArns: readonly string[]; stopCode: StopCode; reason: string };
   /** Their instances were silent for too long: they count for nothing in the service until their agents are back. */
   loseTasks: { taskArns: readonly string[] };
@@ -22,6 +28,8 @@ export interface ServiceActionMap {
   setRebalancing: { rebalancing?: Rebalancing };
   /** Asks instances to pull the images of a deployment before its tasks come. */
   prepull: { deploymentId: string; containerInstanceArns: readonly string[] };
+  /** Notes that failures of pulls were counted, and when their instances are asked again (epoch ms). */
+  holdPulls: { deploymentId: string; pulls: readonly HeldPull[] };
   /** Suppressed when it repeats what was said; see service-events.ts. */
   addEvent: { message: string };
   setDesiredCount: { desiredCount: number };

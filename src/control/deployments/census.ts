@@ -20,8 +20,8 @@ export interface Plan {
   starts: readonly PlannedStart[];
   /** Instances that are to pull the images of the PRIMARY deployment now. */
   prepulls: readonly string[];
-  /** When the first of the pulls that are waited for is given up; epoch ms. */
-  pullsEndAt: number | undefined;
+  /** When the first of the instances whose pulls are waited for is asked again; epoch ms. */
+  pullsAgainAt: number | undefined;
   /** What keeps the service from its goal; absent when it is reached. */
   waiting: PlanWaiting | undefined;
   /** Whether the primary deployment has all its tasks up and no other task is left that should run. */

@@ -17,7 +17,7 @@ import {
 } from './census.ts';
 import { isHeld } from './launch-throttle.ts';
 import type { DaemonInstance } from './snapshot.ts';
-import { emptyPrepullPlan, goesOnForImages, pullsEndAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
+import { emptyPrepullPlan, goesOnForImages, pullsAgainAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
 import { isAlive, isLive, isRunning, isUnhealthy, isUp } from './task-health.ts';
 import { mayStop, waitingForProtection } from './task-protection.ts';
 
@@ -41,9 +41,10 @@ export function planDaemons(input: PlanInput): Plan {
       if (!mayStop(task, input)) continue;
       const free = keep !== undefined || !isStanding(task, input);
       if (!free && budget <= 0) continue;
+      const images = free ? undefined : goesOnForImages(task, input, prepulls);
+      if (images === 'fails') continue;
       if (!free) budget -= 1;
-      if (!free && goesOnForImages(task, input, prepulls)) continue;
-      stops.push(planned(task, input));
+      if (images === undefined) stops.push(planned(task, input));
     }
     const empty = keep === undefined && outdated.length === 0 && leaving.length === 0;
     if (keep === undefined) missing += 1;
@@ -69,7 +70,7 @@ export function planDaemons(input: PlanInput): Plan {
         ? undefined
         : waitingReason(input, { settled, others, leaving, staying, missing, prepulls }),
     prepulls: [...prepulls.due],
-    pullsEndAt: pullsEndAt(prepulls),
+    pullsAgainAt: pullsAgainAt(prepulls),
     reached,
     desiredCount: covered.length,
   };

@@ -8,17 +8,19 @@ import { isSuppressed } from './service-events.ts';
 import { settleAbsences } from './absences.ts';
 import type { ServiceAction } from './actions.ts';
 import { nextGraceEnd, type Plan, type PlanInput, type PlannedStop } from './census.ts';
-import { breakerTrips, lastCompleted, rollbackTarget } from './circuit-breaker.ts';
+import { lastCompleted } from './circuit-breaker.ts';
 import { planDaemons } from './daemon.ts';
+import { deadlineOf, givingUp } from './giving-up.ts';
+import { countFailedPulls } from './prepulls.ts';
 import { freeFailedStarts, throttle } from './launch-throttle.ts';
 import { settleProbation } from './probation.ts';
 import {
-  breakerReason,
   completedReason,
   drainingReason,
   eventTexts,
   inProgressReason,
   rebalancingReason,
+  rollbackReason,
   scalingReason,
   unhealthyReason,
 } from './reasons.ts';
@@ -68,12 +70,26 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
     if (outcome.lookAgainAt !== undefined) wakeTimes.push(outcome.lookAgainAt);
     return throttle(outcome, now);
   });
-  const primary = settled.find(({ status }) => status === 'PRIMARY');
-  if (primary === undefined)
+  const found = settled.find(({ status }) => status === 'PRIMARY');
+  if (found === undefined)
     return { actions: [], waiting: { reason: 'an update of the service that starts a deployment' } };
-  const older = settled.filter(({ id }) => id !== primary.id);
+  const older = settled.filter(({ id }) => id !== found.id);
+  const { deployment: primary, actions: pullsHeld } = countFailedPulls(found, snapshot, now);
 
-  if (breakerTrips(service, primary)) return trip(snapshot, primary, older, now);
+  const givenUp = givingUp(service, primary, older, now);
+  if (givenUp !== undefined) {
+    return {
+      actions: [
+        ...pullsHeld,
+        ...changedDeployments(service.deployments, [givenUp.deployment, ...older], now),
+        ...givenUp.actions,
+      ],
+      wakeAt: now,
+      waiting: { reason: 'the failed deployment to be taken back', until: now },
+    };
+  }
+  const deadline = deadlineOf(service, primary);
+  if (deadline !== undefined) wakeTimes.push(deadline);
 
   const input: PlanInput = { snapshot, primary, older, now };
   const plan = service.schedulingStrategy === 'DAEMON' ? planDaemons(input) : planReplicas(input);
@@ -85,19 +101,22 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
   if (snapshot.unplaced.size > 0) wakeTimes.push(now + placementRetryMs);
   const protectionEnds = plan.waiting === undefined ? undefined : nextProtectionEnd(input);
   if (protectionEnds !== undefined) wakeTimes.push(protectionEnds);
-  if (plan.pullsEndAt !== undefined) wakeTimes.push(plan.pullsEndAt);
+  if (plan.pullsAgainAt !== undefined) wakeTimes.push(plan.pullsAgainAt);
 
   const rebalancing = planRebalancing(input, plan);
   if (rebalancing.wakeAt !== undefined) wakeTimes.push(rebalancing.wakeAt);
 
-  const waiting = plan.waiting === undefined ? undefined : waitingOf(plan);
-  const next = nextPrimary(countHealthFailures(primary, plan), plan, waiting, now);
-  const kept = older.filter((deployment) => isKept(deployment, next, older, snapshot));
+  const shownUntil = failureShownUntil(primary, older, now);
+  if (shownUntil !== undefined) wakeTimes.push(shownUntil);
+  const waiting = waitingOf(plan) ?? waitingToLeave(shownUntil);
+  const next = nextPrimary(countHealthFailures(primary, plan), plan, { waiting, deadline, now });
+  const kept = older.filter((deployment) => isKept(deployment, next, older, { snapshot, now }));
   const newlyHeld = settled.filter(({ id, launchesHeldUntil }) => {
     const before = service.deployments.find((deployment) => deployment.id === id);
     return launchesHeldUntil !== undefined && launchesHeldUntil !== before?.launchesHeldUntil;
   });
   const actions: ServiceAction[] = [
+    ...pullsHeld,
     ...changedDeployments(service.deployments, [next, ...kept], now),
     ...older.filter((deployment) => !kept.includes(deployment)).map(({ id }) => removal(id)),
     ...stopActions(plan.stops, next.id),
@@ -113,7 +132,7 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
     actions,
     ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
     ...(waiting === undefined ? {} : { waiting }),
-    ...(plan.pullsEndAt === undefined ? {} : { awaitsImages: true as const }),
+    ...(plan.pullsAgainAt === undefined ? {} : { awaitsImages: true as const }),
   };
 }
 
@@ -158,30 +177,6 @@ function decideTaskSets(snapshot: ServiceSnapshot, now: number): ServiceDecision
   };
 }
 
-/** The deployment has failed; with a way back, the deployment that takes over stops what is left of it. */
-function trip(
-  snapshot: ServiceSnapshot,
-  primary: Deployment,
-  older: readonly Deployment[],
-  now: number,
-): ServiceDecision {
-  const { service } = snapshot;
-  const { waiting: _, ...rest } = primary;
-  const failed: Deployment = { ...rest, rolloutState: 'FAILED', rolloutStateReason: breakerReason };
-  const target = rollbackTarget(service, primary);
-  const actions: ServiceAction[] = [
-    ...changedDeployments(service.deployments, [failed, ...older], now),
-    { kind: 'addEvent', message: eventTexts.deploymentFailed(service.serviceName, failed.id) },
-  ];
-  if (target !== undefined) {
-    actions.push(
-      { kind: 'rollBack', failedDeploymentId: failed.id, target },
-      { kind: 'addEvent', message: eventTexts.rollingBack(service.serviceName, target.id) },
-    );
-  }
-  return { actions, wakeAt: now, waiting: { reason: 'the failed deployment to be taken back', until: now } };
-}
-
 function waitingOf({ waiting }: Plan): Waiting | undefined {
   if (waiting === undefined) return undefined;
   const { reason, until } = waiting;
@@ -195,33 +190,72 @@ function countHealthFailures(primary: Deployment, { stops }: Plan): Deployment {
   ).length;
   const { progress } = primary;
   if (failures === 0 || progress === undefined) return primary;
-  return { ...primary, progress: { ...progress, healthFailures: progress.healthFailures + failures } };
+  return {
+    ...primary,
+    progress: {
+      ...progress,
+      healthFailures: progress.healthFailures + failures,
+      failures: (progress.failures ?? 0) + failures,
+      lastFailure: unhealthyReason,
+    },
+  };
 }
 
-function nextPrimary(primary: Deployment, plan: Plan, waiting: Waiting | undefined, now: number): Deployment {
+interface Outlook {
+  waiting: Waiting | undefined;
+  deadline: number | undefined;
+  now: number;
+}
+
+function nextPrimary(primary: Deployment, plan: Plan, { waiting, deadline, now }: Outlook): Deployment {
   const { waiting: _, ...rest } = primary;
   const counted: Deployment = {
     ...rest,
     desiredCount: plan.desiredCount,
     ...(waiting === undefined ? {} : { waiting }),
   };
+  const { id, rollbackOf } = primary;
   if (primary.rolloutState !== 'IN_PROGRESS') return counted;
+  const started: Deployment = { ...counted, startedAt: primary.startedAt ?? now };
   if (plan.reached) {
-    return { ...counted, rolloutState: 'COMPLETED', rolloutStateReason: completedReason(primary.id), updatedAt: now };
+    const completedAt = primary.completedAt ?? now;
+    return { ...started, rolloutState: 'COMPLETED', rolloutStateReason: completedReason(id), completedAt };
   }
-  if (primary.rollbackOf !== undefined) return counted;
-  return { ...counted, rolloutStateReason: inProgressReason(primary.id, waiting) };
+  const rolloutStateReason =
+    rollbackOf === undefined
+      ? inProgressReason(id, waiting, deadline)
+      : rollbackReason(id, rollbackOf, waiting, deadline);
+  return { ...started, rolloutStateReason };
 }
 
-/** An older deployment goes when none of its tasks is left, unless it is what a failing rollout would go back to. */
+/** A deployment that was taken back is listed for so long at least: who asks every now and then sees what became of it. */
+export const failureShownMs = 60_000;
+
+/** Until when the deployment that the PRIMARY takes back is listed although nothing of it is left; undefined when it is not. */
+function failureShownUntil(
+  { rollbackOf, rolledBackAt = 0 }: Deployment,
+  older: readonly Deployment[],
+  now: number,
+): number | undefined {
+  const until = rolledBackAt + failureShownMs;
+  return rollbackOf !== undefined && until > now && older.some(({ id }) => id === rollbackOf) ? until : undefined;
+}
+
+function waitingToLeave(until: number | undefined): Waiting | undefined {
+  return until === undefined ? undefined : { reason: 'the failed deployment to leave the list', until };
+}
+
+/** An older deployment goes when none of its tasks is left, unless it is what a failing rollout would go back to, or what a way back takes back. */
 function isKept(
   deployment: Deployment,
   primary: Deployment,
   older: readonly Deployment[],
-  { tasks }: ServiceSnapshot,
+  { snapshot: { tasks }, now }: { snapshot: ServiceSnapshot; now: number },
 ): boolean {
   if (tasks.some((task) => task.deploymentId === deployment.id && isLive(task))) return true;
-  return primary.rolloutState !== 'COMPLETED' && lastCompleted(older) === deployment;
+  if (primary.rolloutState !== 'COMPLETED' && lastCompleted(older) === deployment) return true;
+  if (primary.rollbackOf !== deployment.id) return false;
+  return primary.rolloutState === 'IN_PROGRESS' || failureShownUntil(primary, older, now) !== undefined;
 }
 
 function removal(deploymentId: string): ServiceAction {

@@ -1,8 +1,8 @@
-/** Starting a deployment: the new one is PRIMARY, the one before becomes ACTIVE at once and is drained; nothing queues. */
+/** Starting a deployment, or going back to one: it is PRIMARY, the one before becomes ACTIVE at once and is drained; nothing queues. */
 import type { Random } from '#lib/random.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
-import { inProgressReason } from './reasons.ts';
+import { inProgressReason, rollbackReason } from './reasons.ts';
 
 /**
  * Fields of UpdateService that start a deployment when they change (`forceNewDeployment` does without a change); all others only change
@@ -28,12 +28,6 @@ export interface NewDeploymentOptions {
   /** Epoch milliseconds. */
   now: number;
   random: Random;
-  /** The failed deployment that this one takes back. */
-  rollbackOf?: string;
-  /** Of the deployment it returns to. */
-  pinnedImages?: Deployment['pinnedImages'];
-  /** Instead of "ECS deployment … in progress." */
-  reason?: string;
 }
 
 /** A PRIMARY deployment that has done nothing yet. */
@@ -49,11 +43,9 @@ export function newDeployment(target: DeploymentTarget, options: NewDeploymentOp
     ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
     ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
     rolloutState: 'IN_PROGRESS',
-    rolloutStateReason: options.reason ?? inProgressReason(id),
+    rolloutStateReason: inProgressReason(id),
     failedTasks: 0,
     progress: freshProgress,
-    ...(options.pinnedImages === undefined ? {} : { pinnedImages: options.pinnedImages }),
-    ...(options.rollbackOf === undefined ? {} : { rollbackOf: options.rollbackOf }),
     createdAt: options.now,
     updatedAt: options.now,
   };
@@ -61,11 +53,54 @@ export function newDeployment(target: DeploymentTarget, options: NewDeploymentOp
 
 /** The service rolling to what it now says: call it after the service's own fields have been changed. */
 export function withNewDeployment(service: Service, options: NewDeploymentOptions): Service {
-  const demoted = service.deployments.map((deployment): Deployment => {
-    if (deployment.status !== 'PRIMARY') return deployment;
-    return { ...deployment, status: 'ACTIVE', updatedAt: options.now };
-  });
-  return { ...service, deployments: [newDeployment(service, options), ...demoted] };
+  const before = service.deployments.map((deployment) => demoted(deployment, options.now));
+  return { ...service, deployments: [newDeployment(service, options), ...before] };
+}
+
+export interface Rollback {
+  failedDeploymentId: string;
+  /** Of a deployment in the list that completed once. */
+  targetId: string;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
+/**
+ * The service going back: the target is PRIMARY again under its own id, so that the tasks it still has are its own and stay untouched; it counts
+ * anew. The same service when the target is not in the list.
+ */
+export function withRollback(service: Service, { failedDeploymentId, targetId, now }: Rollback): Service {
+  const target = service.deployments.find(({ id }) => id === targetId);
+  if (target === undefined) return service;
+  const { waiting: _waiting, launchesHeldUntil: _held, stopRequest: _stop, ...rest } = target;
+  const { networkConfiguration: _network, capacityProviderStrategy: _strategy, ...settings } = service;
+  const { taskDefinitionArn, launchType, networkConfiguration, capacityProviderStrategy } = target;
+  const back: Deployment = {
+    ...rest,
+    status: 'PRIMARY',
+    desiredCount: service.desiredCount,
+    rolloutState: 'IN_PROGRESS',
+    rolloutStateReason: rollbackReason(targetId, failedDeploymentId),
+    failedTasks: 0,
+    progress: { ...freshProgress, probation: target.progress?.probation ?? [] },
+    rollbackOf: failedDeploymentId,
+    rolledBackAt: now,
+    completedAt: target.completedAt ?? target.updatedAt,
+    updatedAt: now,
+  };
+  const others = service.deployments.filter(({ id }) => id !== targetId).map((each) => demoted(each, now));
+  return {
+    ...settings,
+    taskDefinitionArn,
+    launchType,
+    ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
+    ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
+    deployments: [back, ...others],
+  };
+}
+
+function demoted(deployment: Deployment, now: number): Deployment {
+  return deployment.status === 'PRIMARY' ? { ...deployment, status: 'ACTIVE', updatedAt: now } : deployment;
 }
 
 /** `ecs-svc/` and 19 digits, as ECS has them. */

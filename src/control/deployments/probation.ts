@@ -3,6 +3,7 @@
  * leaves it in the transaction that counts its outcome; both are one write, so neither a crash nor a repeated look counts twice.
  */
 import { freshProgress, type Deployment, type ProbationTask } from '#model/deployment.ts';
+import { isImageFailure, reasonInShort } from '#model/pull-failure.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isLost } from './task-health.ts';
@@ -24,6 +25,7 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
   const progress = deployment.progress ?? freshProgress;
   let { failedTasks } = deployment;
   let { quickCrashes, healthFailures } = progress;
+  let { imageFailures = 0, failedPulls = 0, ran, lastFailure } = progress;
   let newFailures = 0;
   let lookAgainAt: number | undefined;
   const probation: ProbationTask[] = [];
@@ -37,23 +39,29 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
         probation.push(entry);
         break;
       case 'running':
-        if (entry.runningSince === undefined) failedTasks = 0;
+        if (entry.runningSince === undefined) failedTasks = failedPulls = 0;
+        ran = true;
         probation.push({ taskArn: entry.taskArn, runningSince: outcome.since });
         if (outcome.changesAt !== undefined) lookAgainAt = Math.min(lookAgainAt ?? Infinity, outcome.changesAt);
         break;
       case 'proven':
-        failedTasks = entry.runningSince === undefined ? 0 : failedTasks;
+        if (entry.runningSince === undefined) failedTasks = failedPulls = 0;
+        ran = true;
         quickCrashes = 0;
         healthFailures = 0;
         break;
       case 'failedToStart':
         failedTasks += 1;
         newFailures += 1;
+        if (ran === undefined && isImageFailure(task.stoppedReason)) imageFailures += 1;
+        lastFailure = failureOf(task);
         break;
       case 'crashed':
-        if (entry.runningSince === undefined) failedTasks = 0;
+        if (entry.runningSince === undefined) failedTasks = failedPulls = 0;
+        ran = true;
         quickCrashes += 1;
         newFailures += 1;
+        lastFailure = failureOf(task);
         break;
       case 'ended':
         break;
@@ -62,7 +70,17 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
   const settled: Deployment = {
     ...deployment,
     failedTasks,
-    progress: { ...progress, probation, quickCrashes, healthFailures },
+    progress: {
+      ...progress,
+      probation,
+      quickCrashes,
+      healthFailures,
+      ...(failedPulls === (progress.failedPulls ?? 0) ? {} : { failedPulls }),
+      ...(newFailures === 0 ? {} : { failures: (progress.failures ?? 0) + newFailures }),
+      ...(imageFailures === 0 ? {} : { imageFailures }),
+      ...(ran === undefined ? {} : { ran }),
+      ...(lastFailure === undefined ? {} : { lastFailure }),
+    },
   };
   return { deployment: settled, newFailures, ...(lookAgainAt === undefined ? {} : { lookAgainAt }) };
 }
@@ -94,6 +112,14 @@ function outcomeOf(task: Task, entry: ProbationTask, snapshot: ServiceSnapshot, 
   if (now >= provenAt && (!checked || task.healthStatus === 'HEALTHY')) return { kind: 'proven' };
   const changesAt = [healthyAt, provenAt].filter((time) => time > now);
   return { kind: 'running', since, ...(changesAt.length === 0 ? {} : { changesAt: Math.min(...changesAt) }) };
+}
+
+/** The container that says most: the one with a reason of its own. */
+function failureOf({ containers, stoppedReason }: Task): string {
+  const told = containers.find(({ reason, exitCode }) => reason !== undefined && exitCode !== 0)?.reason;
+  const exitCode = containers.find((container) => (container.exitCode ?? 0) !== 0)?.exitCode;
+  const ended = exitCode === undefined ? undefined : `${stoppedReason ?? 'Task stopped'} (exit code ${exitCode})`;
+  return reasonInShort(told ?? ended ?? stoppedReason ?? 'no reason was given');
 }
 
 function endedByItself({ stopCode }: Task): boolean {

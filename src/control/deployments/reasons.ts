@@ -1,22 +1,57 @@
 /** What users read about deployments and services, in ECS's words where ECS has words for it. */
 import { arnId } from '#model/arn.ts';
+import { reasonInShort } from '#model/pull-failure.ts';
 import type { Waiting } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
+import { utcTime } from '#model/utc-time.ts';
 
-export function inProgressReason(id: string, waiting?: Waiting): string {
-  const progress = `ECS deployment ${id} in progress.`;
-  return waiting === undefined ? progress : `${progress} Waiting: ${waiting.reason}.`;
+export function inProgressReason(id: string, waiting?: Waiting, deadline?: number): string {
+  return withOutlook(`ECS deployment ${id} in progress.`, waiting, deadline);
+}
+
+function withOutlook(progress: string, waiting: Waiting | undefined, deadline: number | undefined): string {
+  const parts = [progress];
+  if (waiting !== undefined) parts.push(`Waiting: ${waiting.reason}.`);
+  if (deadline !== undefined) parts.push(`Deadline: ${utcTime(deadline)}.`);
+  return parts.join(' ');
 }
 
 export function completedReason(id: string): string {
   return `ECS deployment ${id} completed.`;
 }
 
-export const breakerReason = 'ECS deployment circuit breaker: tasks failed to start.';
+/** Why a rollout was given up, and what follows. */
+export const failureTexts = {
+  tasksFailed: (lastFailure: string | undefined) =>
+    `ECS deployment circuit breaker: tasks failed to start.${lastFailureText(lastFailure)}`,
+  imagesFailed: (times: number, lastFailure: string | undefined) =>
+    `ECS deployment circuit breaker: image resolution failed ${times} times.${lastFailureText(lastFailure)}`,
+  tooLate: (id: string, deadline: number, waiting: Waiting | undefined) =>
+    `ECS deployment ${id} did not complete before its deadline, ${utcTime(deadline)}.` +
+    (waiting === undefined ? '' : ` It was waiting for: ${waiting.reason}.`),
+  stopped: (id: string) => `ECS deployment ${id} was stopped by a user.`,
+  rollingBack: (id: string, targetId: string) => `Rolling back deploymentId ${id} to deploymentId ${targetId}.`,
+  staysFailed: (id: string) => `DeploymentId ${id} is not rolled back.`,
+  noWayBack: (id: string) =>
+    `DeploymentId ${id} cannot be rolled back, because no deployment of the service completed before it.`,
+  noSecondWayBack: (id: string, rollbackOf: string) =>
+    `DeploymentId ${id} is itself the way back from deploymentId ${rollbackOf} and is not rolled back.`,
+} as const;
 
-export function rollbackReason(targetId: string): string {
-  return `ECS deployment circuit breaker: rolling back to deploymentId ${targetId}.`;
+function lastFailureText(lastFailure: string | undefined): string {
+  return lastFailure === undefined ? '' : ` Last failure: ${lastFailure.replace(/\.$/, '')}.`;
 }
+
+export function rollbackReason(targetId: string, failedId: string, waiting?: Waiting, deadline?: number): string {
+  const progress = `ECS deployment circuit breaker: rolling back to deploymentId ${targetId} from deploymentId ${failedId}.`;
+  return withOutlook(progress, waiting, deadline);
+}
+
+/** What the history of a service says of rollouts that others ended. */
+export const historyTexts = {
+  superseded: (id: string) => `Superseded by deploymentId ${id}.`,
+  deleted: 'The service was deleted.',
+} as const;
 
 export function scalingReason(deploymentId: string): string {
   return `Scaling activity initiated by (deployment ${deploymentId})`;
@@ -104,6 +139,9 @@ export const eventTexts = {
   deadlock: (service: string) =>
     `(service ${service}) was unable to stop or start tasks during a deployment because of the service deployment configuration. ` +
     'Update the minimumHealthyPercent or maximumPercent value and try again.',
+  unableToPull: (service: string, id: string, containerInstanceArn: string, reason: string) =>
+    `(service ${service}) was unable to pull the images of (deployment ${id}) on (container-instance ${arnId(containerInstanceArn)}): ` +
+    `${reasonInShort(reason)}. Its old tasks go on.`,
   underProtection: (service: string, deploymentId: string, count: number) =>
     `(service ${service}) was unable to reach steady state because (taskSet ${deploymentId}) was unable to scale in due to ` +
     `(reason ${count} tasks under protection).`,
@@ -116,7 +154,7 @@ export const eventTexts = {
   unhealthy: (service: string, taskArn: string) =>
     `(service ${service}) (task ${arnId(taskArn)}) failed container health checks.`,
   deploymentCompleted: (service: string, id: string) => `(service ${service}) (deployment ${id}) deployment completed.`,
-  deploymentFailed: (service: string, id: string) =>
-    `(service ${service}) (deployment ${id}) deployment failed: tasks failed to start.`,
+  deploymentFailed: (service: string, id: string, why: string) =>
+    `(service ${service}) (deployment ${id}) deployment failed: ${why}`,
   rollingBack: (service: string, id: string) => `(service ${service}) rolling back to (deployment ${id}).`,
 } as const;

@@ -23,10 +23,17 @@ import {
   type PlannedStop,
   type PlanWaiting,
 } from './census.ts';
-import { lastCompleted } from './circuit-breaker.ts';
+import { hasCompleted, lastCompleted } from './circuit-breaker.ts';
 import { isHeld } from './launch-throttle.ts';
 import { rolloutLimits } from './limits.ts';
-import { emptyPrepullPlan, goesOnForImages, pullsEndAt, waitingForImages, type PrepullPlan } from './prepulls.ts';
+import {
+  emptyPrepullPlan,
+  goesOnForImages,
+  imagesRank,
+  pullsAgainAt,
+  waitingForImages,
+  type PrepullPlan,
+} from './prepulls.ts';
 import { deadlockReason } from './reasons.ts';
 import { isHealthy, isRunning, isUp } from './task-health.ts';
 import { mayStop, waitingForProtection } from './task-protection.ts';
@@ -69,7 +76,7 @@ export function planReplicas(input: PlanInput): Plan {
     stops: draft.stops,
     starts: draft.starts,
     prepulls: [...draft.prepulls.due],
-    pullsEndAt: pullsEndAt(draft.prepulls),
+    pullsAgainAt: pullsAgainAt(draft.prepulls),
     waiting: reached && leaving.length + returned.length === 0 ? undefined : waitingReason(draft, missing),
     reached,
     desiredCount: draft.desired,
@@ -92,9 +99,7 @@ function stopSurplus(draft: Draft): void {
 /** What has not started and will not be wanted: on DRAINING instances, and of deployments overtaken before they completed. */
 function stopWhatNeverCounted(draft: Draft): void {
   const { input, census } = draft;
-  const completed = new Set(
-    input.older.filter(({ rolloutState }) => rolloutState === 'COMPLETED').map(({ id }) => id),
-  ).add(input.primary.id);
+  const completed = new Set(input.older.filter(hasCompleted).map(({ id }) => id)).add(input.primary.id);
   stop(
     draft,
     census.outgoing.filter(
@@ -115,7 +120,8 @@ function stopWhatIsReplaced(draft: Draft): void {
 
 /**
  * Stops up to `count` of what is to go, in order, without going below the floor, and nothing that would be started again at once. Answers how many.
- * `ahead`: nothing has taken their place yet, so those whose instance still pulls for it go on, and count as if they had been stopped.
+ * `ahead`: nothing has taken their place yet, so those whose instance still pulls for it go on, and count as if they had been stopped; where the pull
+ * failed, another goes in their place.
  */
 function stopOutgoing(draft: Draft, count: number, { ahead = false } = {}): number {
   const { input, census, floor } = draft;
@@ -129,11 +135,12 @@ function stopOutgoing(draft: Draft, count: number, { ahead = false } = {}): numb
     if (!mayStop(task, input)) continue;
     const [standing, keeping] = [isStanding(task, input), isKeeping(task, input)];
     if ((standing && budget <= 0) || (keeping && spare <= 0)) continue;
+    const images = ahead ? goesOnForImages(task, input, draft.prepulls) : undefined;
+    if (images === 'fails') continue;
     if (standing) budget -= 1;
     if (keeping) spare -= 1;
     going += 1;
-    if (ahead && goesOnForImages(task, input, draft.prepulls)) continue;
-    victims.push(task);
+    if (images === undefined) victims.push(task);
   }
   stop(draft, victims);
   return victims.length;
@@ -225,12 +232,14 @@ function without({ own, outgoing, leaving, returned }: Census, gone: ReadonlySet
   return { own: own.filter(stays), outgoing: outgoing.filter(stays), leaving, returned };
 }
 
-/** What does not serve first, then what never completed a rollout, then as in a scale-in. */
+/** What does not serve first, then what never completed a rollout, then where the new images are, then as in a scale-in. */
 function outgoingOrder(outgoing: readonly Task[], input: PlanInput): Task[] {
-  const completed = new Set(input.older.filter(({ rolloutState }) => rolloutState === 'COMPLETED').map(({ id }) => id));
+  const completed = new Set(input.older.filter(hasCompleted).map(({ id }) => id));
   const rank = (task: Task): number =>
     (isStanding(task, input) ? 2 : 0) + (completed.has(task.deploymentId ?? '') ? 1 : 0);
-  return inRemovalOrder(outgoing, input).toSorted((a, b) => rank(a) - rank(b));
+  return inRemovalOrder(outgoing, input).toSorted(
+    (a, b) => rank(a) - rank(b) || imagesRank(a, input) - imagesRank(b, input),
+  );
 }
 
 function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): Task[] {

@@ -1,4 +1,5 @@
 /** Everything a decision about a service looks at. Data only: the same snapshot and time give the same decision. */
+import type { PrepullState } from '#model/prepull.ts';
 import type { RebalancingCause, Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 
@@ -52,6 +53,8 @@ export interface Balance {
   settlesAt?: number;
 }
 
+export type MissingImages = Exclude<PrepullState, { kind: 'pulled' }>;
+
 export interface ServiceSnapshot {
   service: Service;
   /** Tasks of the service that have not STOPPED, lost ones too, and those on probation that have ended meanwhile. */
@@ -69,10 +72,10 @@ export interface ServiceSnapshot {
   /** ARNs of the service's tasks, the first to go first; a task that is not named goes after those that are. */
   removalOrder: readonly string[];
   /**
-   * Instances that have yet to pull the images of the PRIMARY deployment, as far as their agents can ahead of tasks: not asked yet, or under way
-   * until this time at the latest (epoch ms). Where an instance is not named nothing is to be waited for.
+   * Instances that have yet to pull the images of the PRIMARY deployment, as far as their agents can ahead of tasks. Where an instance is not named
+   * nothing is to be waited for.
    */
-  prepulls: ReadonlyMap<string, 'due' | number>;
+  prepulls: ReadonlyMap<string, MissingImages>;
   /** How the service's spread could be better; absent when nothing asks for it, it is even, or the service is not at rest. */
   balance?: Balance;
   rules: SchedulingRules;

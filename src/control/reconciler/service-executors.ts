@@ -5,7 +5,7 @@
 import { arnId } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
 import type { Cluster } from '#model/cluster.ts';
-import { imagesOf, withPrepull } from '#model/prepull.ts';
+import { askedAgain, imagesOf, withPrepull } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import type { Tag } from '#model/tag.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
@@ -13,8 +13,8 @@ import type { Task } from '#model/task.ts';
 import type { StoreTransaction } from '#control/store/store.ts';
 import type { ServiceAction, ServiceActionKind, ServiceActionMap } from '../deployments/actions.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
-import { withNewDeployment } from '../deployments/new-deployment.ts';
-import { eventSubject, eventTexts, rebalancingTexts, rollbackReason } from '../deployments/reasons.ts';
+import { withRollback } from '../deployments/new-deployment.ts';
+import { eventSubject, eventTexts, rebalancingTexts } from '../deployments/reasons.ts';
 import { withEvent } from '../deployments/service-events.ts';
 import type { Unplaced } from '../deployments/snapshot.ts';
 import { launchTasks, type LaunchDeps, type LaunchOutcome, type LaunchRequest } from './launch.ts';
@@ -48,25 +48,8 @@ const executors: Executors = {
     changeDeployments(work, (deployments) => deployments.filter(({ id }) => id !== deploymentId));
   },
 
-  rollBack(work, { failedDeploymentId, target }) {
-    const { networkConfiguration: _, capacityProviderStrategy: __, ...service } = work.service;
-    const { networkConfiguration, capacityProviderStrategy } = target;
-    work.service = withNewDeployment(
-      {
-        ...service,
-        taskDefinitionArn: target.taskDefinitionArn,
-        launchType: target.launchType,
-        ...(capacityProviderStrategy === undefined ? {} : { capacityProviderStrategy }),
-        ...(networkConfiguration === undefined ? {} : { networkConfiguration }),
-      },
-      {
-        now: work.now,
-        random: work.deps.random,
-        rollbackOf: failedDeploymentId,
-        reason: rollbackReason(target.id),
-        ...(target.pinnedImages === undefined ? {} : { pinnedImages: target.pinnedImages }),
-      },
-    );
+  rollBack(work, rollback) {
+    work.service = withRollback(work.service, { ...rollback, now: work.now });
   },
 
   async stopTasks(work, { taskArns, stopCode, reason }) {
@@ -136,7 +119,18 @@ const executors: Executors = {
     for (const arn of containerInstanceArns) {
       const instance = await work.tx.containerInstances.get(arn);
       if (instance === undefined) continue;
-      const prepulls = withPrepull(instance.prepulls, { deploymentId, images, askedAt: work.now });
+      const before = instance.prepulls?.find((prepull) => prepull.deploymentId === deploymentId);
+      const asked = askedAgain(before, { deploymentId, images, askedAt: work.now });
+      await work.tx.containerInstances.put({ ...instance, prepulls: withPrepull(instance.prepulls, asked) });
+    }
+  },
+
+  async holdPulls(work, { deploymentId, pulls }) {
+    for (const { containerInstanceArn, failures, retryAt } of pulls) {
+      const instance = await work.tx.containerInstances.get(containerInstanceArn);
+      const failed = instance?.prepulls?.find((prepull) => prepull.deploymentId === deploymentId);
+      if (instance === undefined || failed === undefined) continue;
+      const prepulls = withPrepull(instance.prepulls, { ...failed, failures, retryAt });
       await work.tx.containerInstances.put({ ...instance, prepulls });
     }
   },

@@ -3,13 +3,20 @@ import { arnId } from '#model/arn.ts';
 import { capability } from '#model/capabilities.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
-import { isUnderWay, prepullEndsAt } from '#model/prepull.ts';
+import { prepullState } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
 import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
-import type { AgentView, DaemonInstance, SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
+import type {
+  AgentView,
+  DaemonInstance,
+  MissingImages,
+  SchedulingRules,
+  ServiceSnapshot,
+  Unplaced,
+} from '../deployments/snapshot.ts';
 import { isLive, isLost } from '../deployments/task-health.ts';
 import { candidatesOf } from '../scheduler/candidate.ts';
 import { refusalOf, suitabilityFilters } from '../scheduler/filters.ts';
@@ -102,14 +109,14 @@ function prepullsOf(
   instances: readonly ContainerInstance[],
   now: number,
 ): ServiceSnapshot['prepulls'] {
-  const states = new Map<string, 'due' | number>();
+  const states = new Map<string, MissingImages>();
   const primary = deployments.find(({ status }) => status === 'PRIMARY');
   if (primary === undefined || deployments.length < 2) return states;
   for (const { containerInstanceArn, status, agentAttributes, prepulls = [] } of instances) {
     if (status !== 'ACTIVE' || !agentAttributes.some(({ name }) => name === capability.prepull)) continue;
     const asked = prepulls.find(({ deploymentId }) => deploymentId === primary.id);
-    if (asked === undefined) states.set(containerInstanceArn, 'due');
-    else if (isUnderWay(asked, now)) states.set(containerInstanceArn, prepullEndsAt(asked));
+    const state = prepullState(asked, now);
+    if (state.kind !== 'pulled') states.set(containerInstanceArn, state);
   }
   return states;
 }

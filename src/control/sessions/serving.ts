@@ -8,7 +8,7 @@ import type { Clock } from '#lib/clock.ts';
 import { startHeartbeat } from '#lib/heartbeat.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
-import { isUnderWay, withPrepull } from '#model/prepull.ts';
+import { isUnderWay, withOutcome, withPrepull } from '#model/prepull.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import type {
   AgentHeartbeat,
@@ -137,18 +137,21 @@ export function startServing(options: ServingOptions): Serving {
     await store.write(async (tx) => {
       const instance = await tx.containerInstances.get(containerInstanceArn);
       const asked = instance?.prepulls?.find((prepull) => prepull.deploymentId === deploymentId);
-      if (instance === undefined || asked === undefined || asked.outcome !== undefined) return;
+      if (instance === undefined || asked === undefined) return;
+      const told = withOutcome(asked, outcome);
+      if (told === asked) return;
       if (outcome.kind === 'failed') logger.warn({ deploymentId, ...outcome }, 'images could not be pulled ahead');
-      await tx.containerInstances.put({ ...instance, prepulls: withPrepull(instance.prepulls, { ...asked, outcome }) });
+      await tx.containerInstances.put({ ...instance, prepulls: withPrepull(instance.prepulls, told) });
     });
   }
 
-  /** Each once in a session, as long as nobody has told how it ended. */
+  /** Each question once in a session, as long as nobody has told how it ended. */
   function sendPrepulls({ prepulls = [] }: ContainerInstance): void {
     for (const prepull of prepulls) {
-      const { deploymentId, images } = prepull;
-      if (prepullsSent.has(deploymentId) || !isUnderWay(prepull, clock.now())) continue;
-      prepullsSent.add(deploymentId);
+      const { deploymentId, images, askedAt } = prepull;
+      const question = `${deploymentId} ${askedAt}`;
+      if (prepullsSent.has(question) || !isUnderWay(prepull, clock.now())) continue;
+      prepullsSent.add(question);
       send({ type: 'prepull', deploymentId, images: [...images] });
     }
   }

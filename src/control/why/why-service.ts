@@ -153,9 +153,13 @@ function deploymentFindings(service: Service, deployment: Deployment, now: numbe
 
 /** Of a rollout that the breaker watches. */
 function breakerOf(service: Service, deployment: Deployment): WhyDeployment['breaker'] {
-  if (service.deploymentConfiguration.deploymentCircuitBreaker?.enable !== true) return undefined;
+  const breaker = service.deploymentConfiguration.deploymentCircuitBreaker;
+  if (breaker?.enable !== true) return undefined;
   if (deployment.status !== 'PRIMARY' || deployment.rolloutState !== 'IN_PROGRESS') return undefined;
-  return { failures: breakerFailures(deployment), threshold: breakerThreshold(service.desiredCount) };
+  return {
+    failures: breakerFailures(breaker, deployment),
+    threshold: breakerThreshold(service.desiredCount, breaker.thresholdConfiguration),
+  };
 }
 
 function failure({ lastFailed: task }: ServiceView): WhyFinding[] {

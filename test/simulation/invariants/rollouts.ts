@@ -27,7 +27,7 @@ export function checkRollouts(changes: StepChanges, rows: Rows): void {
 function checkWaysBack({ before, after }: Change<Service>): void {
   const known = new Map((before?.deployments ?? []).map((deployment) => [deployment.id, deployment]));
   for (const { id, rollbackOf } of after?.deployments ?? []) {
-    if (known.has(id) || rollbackOf === undefined) continue;
+    if (rollbackOf === undefined || known.get(id)?.rollbackOf === rollbackOf) continue;
     const failed = known.get(rollbackOf);
     if (failed?.rollbackOf !== undefined) {
       throw new Violation(

@@ -12,7 +12,8 @@ type Happening =
   | { kind: 'wait'; ms: number }
   | { kind: 'capacity'; tasks: number }
   | { kind: 'protect'; seed: number; ms: number }
-  | { kind: 'pullsAhead' | 'pulled' | 'silence' | 'answer'; machine: number };
+  | { kind: 'pullsAhead' | 'pulled' | 'pullFails' | 'silence' | 'answer'; machine: number }
+  | { kind: 'stop'; type: 'ROLLBACK' | 'ABORT' };
 
 const seed = fc.nat(1000);
 const happening: fc.Arbitrary<Happening> = fc.oneof(
@@ -26,8 +27,15 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('drain', 'undrain'), machine: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deploy'), revision: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), desiredCount: fc.nat(6) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pullsAhead', 'pulled'), machine: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('silence', 'answer'), machine: fc.nat(3) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('pullsAhead', 'pulled', 'pullFails'), machine: fc.nat(3) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('stop'), type: fc.constantFrom('ROLLBACK', 'ABORT') }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 5000, 40_000, 120_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('capacity'), tasks: fc.nat(12) }) },
   {
@@ -89,10 +97,18 @@ function happen(world: ServiceWorld, event: Happening): void {
       if (alive.length > 0) world.protect(pick(random, alive), event.ms);
       break;
     case 'pullsAhead':
-      world.prepulls.set(`machine-${event.machine}`, 'due');
+      world.prepulls.set(`machine-${event.machine}`, undefined);
       break;
     case 'pulled':
-      world.prepulls.delete(`machine-${event.machine}`);
+    case 'pullFails': {
+      const machine = `machine-${event.machine}`;
+      const reason = 'CannotPullContainerError: the registry cannot be reached';
+      if (world.prepulls.get(machine) === undefined) break;
+      world.tell(machine, event.kind === 'pulled' ? { kind: 'pulled' } : { kind: 'failed', reason });
+      break;
+    }
+    case 'stop':
+      world.requestStop(event.type);
       break;
     case 'silence':
       world.silence(`machine-${event.machine}`);
@@ -111,6 +127,7 @@ function heal(world: ServiceWorld): void {
   world.capacity = 1000;
   world.draining.clear();
   for (const machine of world.agents.keys()) world.answer(machine);
+  world.prepulls.clear();
   world.change({ deploymentConfiguration: { minimumHealthyPercent: 100, maximumPercent: 200 } });
   for (const task of world.alive()) world.changeTask(task, { healthStatus: 'UNKNOWN' });
   if (world.primary.rolloutState === 'FAILED') world.deploy(9);

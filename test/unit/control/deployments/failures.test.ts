@@ -1,22 +1,7 @@
-/** Throttle, circuit breaker, counting, events. */
+/** Throttle, counting, events. */
 import { describe, expect, it } from 'vitest';
-import { breakerThreshold } from '#control/deployments/circuit-breaker.ts';
 import { isSuppressed } from '#control/deployments/service-events.ts';
-import { ServiceWorld } from './service-world.ts';
-
-/** Every start fails until `ms` have passed. Answers how many were tried. */
-function failStarts(world: ServiceWorld, ms: number): number {
-  const end = world.now + ms;
-  let tried = 0;
-  while (world.now <= end) {
-    const { wakeAt } = world.look();
-    const failing = world.pending();
-    for (const task of failing) world.end(task);
-    tried += failing.length;
-    if (failing.length === 0) world.now = wakeAt === undefined ? end + 1 : Math.max(wakeAt, world.now + 1);
-  }
-  return tried;
-}
+import { failStarts, ServiceWorld } from './service-world.ts';
 
 describe('starts that fail', () => {
   it('are retried at once at first, then with growing delays', () => {
@@ -89,75 +74,7 @@ describe('tasks that crash soon after they start', () => {
 
   it('are forgiven once one has run for a while', () => {
     const world = ServiceWorld.steady({ service: { desiredCount: 1 } });
-    expect(world.primary.progress).toEqual({ probation: [], quickCrashes: 0, healthFailures: 0, holds: 0 });
-  });
-});
-
-describe('the circuit breaker', () => {
-  it.each([
-    [1, 3],
-    [25, 13],
-    [400, 200],
-    [800, 200],
-  ])('for %i tasks trips at %i failures', (desired, threshold) => expect(breakerThreshold(desired)).toBe(threshold));
-
-  function breaking(rollback: boolean): ServiceWorld {
-    const deploymentCircuitBreaker = { enable: true, rollback };
-    return ServiceWorld.steady({ service: { desiredCount: 2, deploymentConfiguration: { deploymentCircuitBreaker } } });
-  }
-
-  it('goes back to what completed last', () => {
-    const world = breaking(true);
-    const good = world.primary;
-    world.deploy(2);
-    const bad = world.primary;
-    for (let round = 0; round < 2; round += 1) {
-      world.look();
-      for (const task of world.pending()) world.end(task);
-    }
-    world.look();
-    expect(world.service.deployments.find(({ id }) => id === bad.id)).toMatchObject({
-      rolloutState: 'FAILED',
-      rolloutStateReason: 'ECS deployment circuit breaker: tasks failed to start.',
-    });
-    expect(world.primary).toMatchObject({ rollbackOf: bad.id, taskDefinitionArn: good.taskDefinitionArn });
-    world.passTime(60_000);
-    expect(world.primary.rolloutState).toBe('COMPLETED');
-    expect(world.service.deployments).toHaveLength(1);
-    expect(world.alive()).toHaveLength(2);
-  });
-
-  it('without a way back stays FAILED, starts nothing, and keeps the old tasks, replacing what dies', () => {
-    const world = breaking(false);
-    const good = world.primary;
-    world.deploy(2);
-    failStarts(world, 5 * 60_000);
-    expect(world.primary.rolloutState).toBe('FAILED');
-    expect(world.alive(good)).toHaveLength(2);
-    const [victim] = world.alive(good);
-    if (victim !== undefined) world.end(victim);
-    world.runEverything();
-    expect(world.alive(good)).toHaveLength(2);
-    expect(world.look().waiting?.reason).toContain('the deployment failed');
-  });
-
-  it('of a way back that fails too starts no other', () => {
-    const world = breaking(true);
-    world.deploy(2);
-    failStarts(world, 60 * 60_000);
-    expect(world.primary.rollbackOf).toBeDefined();
-    expect(world.primary.rolloutState).toBe('FAILED');
-  });
-
-  it('counts failed health checks', () => {
-    const world = breaking(false);
-    world.deploy(2);
-    world.healthChecked.add(world.primary.taskDefinitionArn);
-    for (let round = 0; round < 8; round += 1) {
-      world.passTime(60_000);
-      for (const task of world.alive(world.primary)) world.changeTask(task, { healthStatus: 'UNHEALTHY' });
-    }
-    expect(world.primary.rolloutState).toBe('FAILED');
+    expect(world.primary.progress).toMatchObject({ probation: [], quickCrashes: 0, healthFailures: 0, holds: 0 });
   });
 });
 

@@ -5,15 +5,21 @@
 import type { ServiceAction } from '#control/deployments/actions.ts';
 import { decideService, type ServiceDecision } from '#control/deployments/decide-service.ts';
 import { rolloutLimits } from '#control/deployments/limits.ts';
-import type { Balance } from '#control/deployments/snapshot.ts';
-import { withNewDeployment } from '#control/deployments/new-deployment.ts';
+import { withNewDeployment, withRollback } from '#control/deployments/new-deployment.ts';
 import { withEvent } from '#control/deployments/service-events.ts';
-import type { AgentView, DaemonInstance, ServiceSnapshot, Unplaced } from '#control/deployments/snapshot.ts';
+import type {
+  AgentView,
+  Balance,
+  DaemonInstance,
+  MissingImages,
+  ServiceSnapshot,
+  Unplaced,
+} from '#control/deployments/snapshot.ts';
 import { isAlive, isHealthy, isLive, isLost, isRunning, isUnhealthy } from '#control/deployments/task-health.ts';
 import { seededRandom } from '#lib/random.ts';
 import { defaultRealm, taskDefinitionArn } from '#model/arn.ts';
 import { freshProgress, type Deployment } from '#model/deployment.ts';
-import { prepullLimitMs } from '#model/prepull.ts';
+import { askedAgain, prepullState, withOutcome, type Prepull } from '#model/prepull.ts';
 import type { Service } from '#model/service.ts';
 import { computedDesiredCount, taskSetsOf } from '#model/task-set.ts';
 import { hasStopped, type Task } from '#model/task.ts';
@@ -36,8 +42,8 @@ export class ServiceWorld {
   readonly draining = new Set<string>();
   readonly healthChecked = new Set<string>();
   daemonInstances: DaemonInstance[] = [];
-  /** Machines whose agents pull ahead, and how far they are; none by default. */
-  readonly prepulls = new Map<string, 'due' | number>();
+  /** Machines whose agents pull ahead, and how far they are; none by default. Those without a word have not been asked. */
+  readonly prepulls = new Map<string, Prepull | undefined>();
   /** Machines whose agents were silent at some time: whether they are connected now, and since when. */
   readonly agents = new Map<string, AgentView>();
   /** What placement would say of the spread; a function of the state, as there. */
@@ -131,13 +137,23 @@ export class ServiceWorld {
   }
 
   /** The task ends by itself. */
-  end(task: Task): void {
+  end(task: Task, stoppedReason = 'Essential container in task exited'): void {
     this.changeTask(task, {
+      stoppedReason,
       lastStatus: 'STOPPED',
       desiredStatus: 'STOPPED',
       stopCode: task.startedAt === undefined ? 'TaskFailedToStart' : 'EssentialContainerExited',
       stoppedAt: this.now,
     });
+  }
+
+  /** As StopServiceDeployment notes it; nothing when no rollout is under way. */
+  requestStop(type: 'ROLLBACK' | 'ABORT'): void {
+    const { rolloutState, rollbackOf, id } = this.primary;
+    if (rolloutState !== 'IN_PROGRESS' || rollbackOf !== undefined) return;
+    this.#deployments((list) =>
+      list.map((each) => (each.id === id ? { ...each, stopRequest: { type, requestedAt: this.now } } : each)),
+    );
   }
 
   protect({ taskArn }: Task, ms: number): void {
@@ -201,15 +217,31 @@ export class ServiceWorld {
       unplaced,
       daemonInstances: this.daemonInstances,
       removalOrder: [],
-      prepulls: new Map([...this.prepulls].filter(([, state]) => state === 'due' || state > this.now)),
+      prepulls: this.#missingImages(),
       rules: { healthyAfterMs: this.healthyAfterMs, lostAfterMs: this.lostAfterMs },
     };
+  }
+
+  #missingImages(): Map<string, MissingImages> {
+    const missing = new Map<string, MissingImages>();
+    for (const [machine, asked] of this.prepulls) {
+      const state = prepullState(asked?.deploymentId === this.primary.id ? asked : undefined, this.now);
+      if (state.kind !== 'pulled') missing.set(machine, state);
+    }
+    return missing;
+  }
+
+  /** What the machine's agent tells of the pull it was asked for. */
+  tell(machine: string, outcome: NonNullable<Prepull['outcome']>): void {
+    const asked = this.prepulls.get(machine);
+    if (asked === undefined) throw new Error(`${machine} was not asked to pull`);
+    this.prepulls.set(machine, withOutcome(asked, outcome));
   }
 
   /** Everything that would be written. */
   #content(): string {
     const deployments = this.service.deployments.map((deployment) => ({ ...deployment, updatedAt: 0 }));
-    return JSON.stringify([{ ...this.service, deployments }, ...this.tasks.values()]);
+    return JSON.stringify([{ ...this.service, deployments }, ...this.tasks.values(), ...this.prepulls]);
   }
 
   #apply(action: ServiceAction, unplaced: Map<string, Unplaced>): void {
@@ -221,10 +253,7 @@ export class ServiceWorld {
         this.#deployments((list) => list.filter(({ id }) => id !== action.deploymentId));
         break;
       case 'rollBack':
-        this.service = withNewDeployment(
-          { ...this.service, taskDefinitionArn: action.target.taskDefinitionArn },
-          { now: this.now, random: this.#random, rollbackOf: action.failedDeploymentId },
-        );
+        this.service = withRollback(this.service, { ...action, now: this.now });
         break;
       case 'stopTasks':
         for (const taskArn of action.taskArns) {
@@ -266,7 +295,17 @@ export class ServiceWorld {
         break;
       }
       case 'prepull':
-        for (const arn of action.containerInstanceArns) this.prepulls.set(arn, this.now + prepullLimitMs);
+        for (const arn of action.containerInstanceArns) {
+          const asked: Prepull = { deploymentId: action.deploymentId, images: [], askedAt: this.now };
+          const before = this.prepulls.get(arn);
+          this.prepulls.set(arn, askedAgain(before?.deploymentId === asked.deploymentId ? before : undefined, asked));
+        }
+        break;
+      case 'holdPulls':
+        for (const { containerInstanceArn, failures, retryAt } of action.pulls) {
+          const failed = this.prepulls.get(containerInstanceArn);
+          if (failed !== undefined) this.prepulls.set(containerInstanceArn, { ...failed, failures, retryAt });
+        }
         break;
       case 'startTasks':
         this.#start(action, unplaced);
@@ -395,6 +434,20 @@ export class ServiceWorld {
     if (service.deploymentController !== 'EXTERNAL') return service.desiredCount;
     return taskSetsOf(service).reduce((sum, set) => sum + computedDesiredCount(service, set), 0);
   }
+}
+
+/** Every start fails until `ms` have passed. Answers how many were tried. */
+export function failStarts(world: ServiceWorld, ms: number): number {
+  const end = world.now + ms;
+  let tried = 0;
+  while (world.now <= end) {
+    const { wakeAt } = world.look();
+    const failing = world.pending();
+    for (const task of failing) world.end(task);
+    tried += failing.length;
+    if (failing.length === 0) world.now = wakeAt === undefined ? end + 1 : Math.max(wakeAt, world.now + 1);
+  }
+  return tried;
 }
 
 function must(holds: boolean, what: string): void {

@@ -124,10 +124,33 @@ test('an instance is asked for the images once, and its answer lets the old task
   expect(await wishes()).toEqual(['STOPPED']);
 });
 
-test('an instance that does not answer is waited for no longer than the limit', async () => {
+test('an instance that does not answer is asked again after the limit, and the old task goes on', async () => {
   await deploy();
+  const [first] = await prepulls();
   await pass(prepullLimitMs - 1);
-  expect(await wishes()).toEqual(['RUNNING']);
+  expect(await prepulls()).toEqual([first]);
   await pass(1);
+  expect(await prepulls()).toMatchObject([{ deploymentId: first?.deploymentId, askedAt: clock.now() }]);
+  expect(await wishes()).toEqual(['RUNNING']);
+});
+
+test('a pull that fails is counted once and asked for again, and its success lets the old task stop', async () => {
+  const tell = async (outcome: NonNullable<Prepull['outcome']>): Promise<void> => {
+    const row = await store.read((tx) => tx.containerInstances.get(machine.containerInstanceArn));
+    const told = (await prepulls()).map((prepull): Prepull => ({ ...prepull, outcome }));
+    await store.write((tx) => tx.containerInstances.put({ ...(row ?? machine), prepulls: told }));
+    await quiet();
+  };
+  await deploy();
+  await tell({ kind: 'failed', reason: 'CannotPullContainerError: the registry limits pulls: toomanyrequests' });
+  expect(await prepulls()).toMatchObject([{ failures: 1, retryAt: clock.now() + 10_000 }]);
+  expect((await service()).deployments[0]?.progress).toMatchObject({ failedPulls: 1 });
+  expect(await wishes()).toEqual(['RUNNING']);
+  await pass(10_000);
+  const [again] = await prepulls();
+  expect(again).toMatchObject({ failures: 1, askedAt: clock.now() });
+  expect(again?.outcome).toBeUndefined();
+  await tell({ kind: 'pulled' });
+  expect((await service()).deployments[0]?.progress).toMatchObject({ failedPulls: 1 });
   expect(await wishes()).toEqual(['STOPPED']);
 });
