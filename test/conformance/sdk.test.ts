@@ -3,6 +3,7 @@ import {
   ClientException,
   ClusterNotFoundException,
   ConflictException,
+  ContinueServiceDeploymentCommand,
   CreateCapacityProviderCommand,
   CreateClusterCommand,
   CreateServiceCommand,
@@ -11,6 +12,8 @@ import {
   DescribeCapacityProvidersCommand,
   DescribeClustersCommand,
   DescribeContainerInstancesCommand,
+  DescribeServiceDeploymentsCommand,
+  DescribeServiceRevisionsCommand,
   DescribeServicesCommand,
   DescribeTasksCommand,
   ECSClient,
@@ -18,6 +21,7 @@ import {
   InvalidParameterException,
   ListClustersCommand,
   ListContainerInstancesCommand,
+  ListServiceDeploymentsCommand,
   ListTasksCommand,
   paginateListTaskDefinitions,
   paginateListTasks,
@@ -27,7 +31,9 @@ import {
   ResourceInUseException,
   RunTaskCommand,
   type RunTaskCommandInput,
+  ServiceDeploymentNotFoundException,
   ServiceNotFoundException,
+  StopServiceDeploymentCommand,
   StopTaskCommand,
   UpdateServiceCommand,
   UpdateTaskProtectionCommand,
@@ -303,5 +309,73 @@ describe('errors are of the SDK’s own classes', () => {
       stranger.destroy();
     }
     expect(names).toEqual(['InvalidSignatureException', 'UnrecognizedClientException']);
+  });
+});
+
+describe('the history of a service', () => {
+  const service = 'sdk-history';
+
+  test('lists, describes, stops and rolls back', async () => {
+    const first = await register(service);
+    await client.send(new CreateServiceCommand({ serviceName: service, taskDefinition: first, desiredCount: 2 }));
+    await waitUntilServicesStable(patiently(), { services: [service] });
+    const since = new Date();
+    const { taskDefinition } = await client.send(
+      new RegisterTaskDefinitionCommand({
+        family: service,
+        containerDefinitions: [{ name: 'main', image: 'busybox', cpu: 10, memory: 1_000_000 }],
+      }),
+    );
+    const tooLarge = taskDefinition?.taskDefinitionArn;
+    const updated = await client.send(new UpdateServiceCommand({ service, taskDefinition: tooLarge }));
+    const serviceDeploymentArn = updated.service?.currentServiceDeployment ?? '';
+    expect(updated.service?.currentServiceRevisions?.[0]).toMatchObject({ requestedTaskCount: 2, runningTaskCount: 0 });
+
+    const listed = await client.send(
+      new ListServiceDeploymentsCommand({
+        service,
+        status: ['PENDING', 'IN_PROGRESS'],
+        createdAt: { after: since, before: new Date(since.getTime() + 60_000) },
+      }),
+    );
+    expect(listed.serviceDeployments).toMatchObject([{ serviceDeploymentArn }]);
+    expect(listed.serviceDeployments?.[0]?.createdAt).toBeInstanceOf(Date);
+    const described = await client.send(
+      new DescribeServiceDeploymentsCommand({
+        serviceDeploymentArns: [serviceDeploymentArn, `${serviceDeploymentArn}0`],
+      }),
+    );
+    expect(described.failures).toMatchObject([{ reason: 'MISSING' }]);
+    const { targetServiceRevision, sourceServiceRevisions = [] } = described.serviceDeployments?.[0] ?? {};
+    expect(sourceServiceRevisions).toMatchObject([{ runningTaskCount: 2 }]);
+    const { serviceRevisions } = await client.send(
+      new DescribeServiceRevisionsCommand({ serviceRevisionArns: [targetServiceRevision?.arn ?? ''] }),
+    );
+    expect(serviceRevisions).toMatchObject([
+      { taskDefinition: tooLarge, containerImages: [{ containerName: 'main', image: 'busybox' }] },
+    ]);
+
+    await client.send(new StopServiceDeploymentCommand({ serviceDeploymentArn, stopType: 'ROLLBACK' }));
+    await expect
+      .poll(
+        async () => {
+          const answer = await client.send(
+            new DescribeServiceDeploymentsCommand({ serviceDeploymentArns: [serviceDeploymentArn] }),
+          );
+          return answer.serviceDeployments?.[0]?.status;
+        },
+        { timeout: 20_000 },
+      )
+      .toBe('ROLLBACK_SUCCESSFUL');
+    const after = await client.send(new DescribeServicesCommand({ services: [service] }));
+    expect(after.services).toMatchObject([{ taskDefinition: first, runningCount: 2 }]);
+    expect(await errorOf(client.send(new StopServiceDeploymentCommand({ serviceDeploymentArn })))).toBeInstanceOf(
+      ConflictException,
+    );
+    const unknown = { serviceDeploymentArn: `${serviceDeploymentArn}0`, hookId: 'hook' };
+    expect(await errorOf(client.send(new ContinueServiceDeploymentCommand(unknown)))).toBeInstanceOf(
+      ServiceDeploymentNotFoundException,
+    );
+    await client.send(new DeleteServiceCommand({ service, force: true }));
   });
 });

@@ -26,6 +26,7 @@ import { clusterHandlers } from './clusters.ts';
 import { containerInstanceHandlers } from './container-instances.ts';
 import { executeCommandHandlers } from './execute-command.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
+import { serviceDeploymentHandlers } from './service-deployments.ts';
 import { serviceHandlers } from './services.ts';
 import type { Principal } from './sigv4.ts';
 import { tagHandlers } from './tags.ts';
@@ -72,6 +73,7 @@ const handlers: Handlers = {
   ...containerInstanceHandlers,
   ...executeCommandHandlers,
   ...serviceHandlers,
+  ...serviceDeploymentHandlers,
   ...tagHandlers,
   ...taskDefinitionHandlers,
   ...taskHandlers,

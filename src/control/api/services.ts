@@ -16,6 +16,7 @@ import {
 import type { InputOf } from '#protocol/ecs/operations.ts';
 import { renderService, type TaskCounts } from '#protocol/ecs/render-service.ts';
 import { deploymentStartingFields, withNewDeployment } from '../deployments/new-deployment.ts';
+import { saveService } from '../reconciler/save-service.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import type { HandlerContext, Handlers } from './handler.ts';
 import { canonicalJson, idempotently } from './idempotency.ts';
@@ -65,13 +66,15 @@ export const serviceHandlers: Handlers<
   },
 
   async UpdateService(context, input) {
-    const { store, realm } = context;
+    const { store, realm, clock } = context;
     return store.write(async (tx) => {
       const cluster = await activeCluster(tx, realm, input.cluster);
       const { clusterName } = cluster;
       const before = await activeService(tx, realm, { clusterName, reference: input.service });
       const service = await update(tx, context, { cluster, before }, input);
-      if (canonicalJson(service) !== canonicalJson(before)) await tx.services.put(service);
+      if (canonicalJson(service) !== canonicalJson(before)) {
+        await saveService(tx, { before, after: service, now: clock.now() });
+      }
       return answer(tx, context, service);
     });
   },
@@ -116,7 +119,7 @@ export const serviceHandlers: Handlers<
   },
 
   async DeleteService(context, { cluster: reference, service: serviceReference, force = false }) {
-    const { store, realm } = context;
+    const { store, realm, clock } = context;
     return store.write(async (tx) => {
       const { clusterName } = await activeCluster(tx, realm, reference);
       const service = await findService(tx, realm, { clusterName, reference: serviceReference });
@@ -127,7 +130,7 @@ export const serviceHandlers: Handlers<
       if (scaledUp && !force) throw serviceScaledAboveZero();
       if (taskSetsOf(service).length > 0 && !force) throw serviceHasTaskSets();
       const draining: Service = { ...withDesiredCount(service, 0), status: 'DRAINING' };
-      await tx.services.put(draining);
+      await saveService(tx, { before: service, after: draining, now: clock.now() });
       return answer(tx, context, draining);
     });
   },
@@ -150,7 +153,7 @@ async function create(
   }
   const external = wanted.deploymentController === 'EXTERNAL';
   const service = external ? wanted : withNewDeployment(wanted, { now: clock.now(), random });
-  await tx.services.put(service);
+  await saveService(tx, { before: existing, after: service, now: clock.now() });
   return service;
 }
 

@@ -1,5 +1,7 @@
-/** Forgets what is over: stopped tasks and deleted services after their retention, idempotency records, deleted task definitions out of use. */
+/** Forgets what is over: stopped tasks and deleted services after their retention, the history of services beyond its length, idempotency records, deleted task definitions out of use. */
 import type { Clock } from '#lib/clock.ts';
+import { arnId, clusterNameInArn } from '#model/arn.ts';
+import { isFinal, serviceRevisionArn } from '#model/service-deployment.ts';
 import type { Service } from '#model/service.ts';
 import type { Store, StoreTransaction } from '#control/store/store.ts';
 
@@ -17,6 +19,7 @@ export async function reap(deps: ReaperDeps): Promise<void> {
   const before = deps.clock.now() - deps.stoppedTaskRetentionMs;
   while ((await reapTasks(deps, before)) === batch);
   await reapServices(deps, before);
+  await reapHistory(deps);
   await reapTaskDefinitions(deps);
   await deps.store.write((tx) => tx.idempotency.deleteExpired(deps.clock.now()));
 }
@@ -40,7 +43,38 @@ async function reapServices({ store }: ReaperDeps, before: number): Promise<void
   for (const { clusterName, serviceName } of expired) {
     await store.write(async (tx) => {
       const current = await tx.services.get(clusterName, serviceName);
-      if (current?.status === 'INACTIVE') await tx.services.delete(clusterName, serviceName);
+      if (current?.status !== 'INACTIVE') return;
+      await tx.services.delete(clusterName, serviceName);
+      await tx.serviceDeployments.deleteOfService(current.serviceArn);
+      await tx.serviceRevisions.deleteOfService(current.serviceArn);
+    });
+  }
+}
+
+/** The newest service deployments of each service that are kept however old they are. */
+const keptDeployments = 100;
+
+/** Revisions go when no service deployment that is kept, and no deployment of the service, names them. */
+async function reapHistory({ store }: ReaperDeps): Promise<void> {
+  const arns = await store.read((tx) => tx.serviceDeployments.servicesWithMoreThan(keptDeployments));
+  for (const serviceArn of arns) {
+    await store.write(async (tx) => {
+      const { items: kept, next } = await tx.serviceDeployments.list({ serviceArn }, { limit: keptDeployments });
+      if (next === undefined) return;
+      const surplus = await tx.serviceDeployments.list({ serviceArn }, { limit: batch, after: next });
+      await tx.serviceDeployments.delete(
+        surplus.items.filter(({ status }) => isFinal(status)).map((each) => each.serviceDeploymentArn),
+      );
+      const service = await tx.services.get(clusterNameInArn(serviceArn) ?? '', arnId(serviceArn));
+      const named = new Set([
+        ...kept.flatMap((each) => [each.targetRevisionArn, ...each.sourceRevisionArns]),
+        ...kept.flatMap(({ rollback }) => rollback?.serviceRevisionArn ?? []),
+        ...(service?.deployments ?? []).map(({ id }) => serviceRevisionArn(serviceArn, id)),
+      ]);
+      const revisions = await tx.serviceRevisions.all(serviceArn);
+      await tx.serviceRevisions.delete(
+        revisions.map((revision) => revision.serviceRevisionArn).filter((arn) => !named.has(arn)),
+      );
     });
   }
 }

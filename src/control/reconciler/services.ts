@@ -8,6 +8,7 @@ import { decideService, type ServiceDecision } from '../deployments/decide-servi
 import type { SchedulingRules, Unplaced } from '../deployments/snapshot.ts';
 import type { LaunchDeps } from './launch.ts';
 import { execute, type ServiceWork } from './service-executors.ts';
+import { saveService } from './save-service.ts';
 import { readServiceSnapshot } from './service-snapshot.ts';
 
 export interface ServiceLook {
@@ -53,7 +54,7 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
     for (const action of decision.actions) await execute(work, action);
     if (unplaced.size === refusedBefore) break;
   }
-  if (!sameContent(work.service, service)) await tx.services.put(work.service);
+  if (!sameContent(work.service, service)) await saveService(tx, { before: service, after: work.service, now });
   const { wakeAt, waiting } = decision;
   return {
     wantsPlace: unplaced.size > 0,

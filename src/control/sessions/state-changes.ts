@@ -3,6 +3,7 @@
  * agent can forget it; what can never be applied is answered as rejected.
  */
 import { withPinnedImages } from '../deployments/pinned-images.ts';
+import { saveService } from '../reconciler/save-service.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import type { Task } from '#model/task.ts';
 import type { StateAck, StateChanges } from '#protocol/session/messages.ts';
@@ -48,6 +49,7 @@ export async function writeStateChanges(
   await pinNewImages(
     tx,
     news.filter(({ taskArn }) => digestsFound.has(taskArn)),
+    now,
   );
   return { type: 'stateAck', acks };
 }
@@ -60,11 +62,11 @@ function hasNewDigest(before: Task, after: Task): boolean {
   );
 }
 
-async function pinNewImages(tx: StoreTransaction, tasks: readonly Task[]): Promise<void> {
+async function pinNewImages(tx: StoreTransaction, tasks: readonly Task[], now: number): Promise<void> {
   for (const task of tasks) {
     if (task.serviceName === undefined) continue;
     const service = await tx.services.get(task.clusterName, task.serviceName);
     const pinned = service && withPinnedImages(service, task);
-    if (pinned !== undefined && pinned !== service) await tx.services.put(pinned);
+    if (pinned !== undefined && pinned !== service) await saveService(tx, { before: service, after: pinned, now });
   }
 }

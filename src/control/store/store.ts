@@ -7,6 +7,7 @@
 import type { CapacityProvider } from '#model/capacity-provider.ts';
 import type { ClusterStatus, Cluster } from '#model/cluster.ts';
 import type { ContainerInstance, ContainerInstanceStatus } from '#model/container-instance.ts';
+import type { ServiceDeployment, ServiceDeploymentStatus, ServiceRevision } from '#model/service-deployment.ts';
 import type { Service, ServiceStatus, SchedulingStrategy } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { DesiredStatus, Task } from '#model/task.ts';
@@ -142,6 +143,34 @@ export interface ServiceTable {
   ): Promise<Page<Service>>;
 }
 
+/** Epoch milliseconds; both ends excluded. */
+export interface ServiceDeploymentFilter {
+  serviceArn: string;
+  statuses?: readonly ServiceDeploymentStatus[];
+  createdAfter?: number;
+  createdBefore?: number;
+}
+
+export interface ServiceDeploymentTable {
+  get(serviceDeploymentArn: string): Promise<ServiceDeployment | undefined>;
+  put(deployment: ServiceDeployment): Promise<void>;
+  /** Newest first. */
+  list(filter: ServiceDeploymentFilter, page: PageRequest): Promise<Page<ServiceDeployment>>;
+  /** ARNs of services. */
+  servicesWithMoreThan(count: number): Promise<string[]>;
+  delete(serviceDeploymentArns: readonly string[]): Promise<void>;
+  deleteOfService(serviceArn: string): Promise<void>;
+}
+
+export interface ServiceRevisionTable {
+  get(serviceRevisionArn: string): Promise<ServiceRevision | undefined>;
+  put(revision: ServiceRevision): Promise<void>;
+  /** Of a service, newest first. */
+  all(serviceArn: string): Promise<ServiceRevision[]>;
+  delete(serviceRevisionArns: readonly string[]): Promise<void>;
+  deleteOfService(serviceArn: string): Promise<void>;
+}
+
 /** What an idempotent request answered, so that its repetition answers the same and does nothing. */
 export interface IdempotencyRecord {
   /** Operation and scope, e.g. `RunTask default`. */
@@ -194,6 +223,8 @@ export interface StoreTransaction {
   readonly containerInstances: ContainerInstanceTable;
   readonly tasks: TaskTable;
   readonly services: ServiceTable;
+  readonly serviceDeployments: ServiceDeploymentTable;
+  readonly serviceRevisions: ServiceRevisionTable;
   readonly idempotency: IdempotencyTable;
   readonly accountSettings: AccountSettingTable;
   readonly accessKeys: AccessKeyTable;

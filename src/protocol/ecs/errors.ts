@@ -185,6 +185,14 @@ export function serviceNotActive(): EcsError {
   return new EcsError('ServiceNotActiveException', 'Service was not ACTIVE.');
 }
 
+export function serviceDeploymentNotFound(): EcsError {
+  return new EcsError('ServiceDeploymentNotFoundException', 'Service deployment not found.');
+}
+
+export function conflict(message: string): EcsError {
+  return new EcsError('ConflictException', message);
+}
+
 export function serviceAlreadyExists(): EcsError {
   return invalidParameter('Creation of service was not idempotent.');
 }

@@ -9,6 +9,7 @@ import * as capacityProviders from './capacity-providers.ts';
 import * as clusters from './clusters.ts';
 import * as containerInstances from './container-instances.ts';
 import { executeCommand } from './execute-command.ts';
+import * as serviceDeployments from './service-deployments.ts';
 import * as services from './services.ts';
 import * as tags from './tags.ts';
 import * as taskDefinitions from './task-definitions.ts';
@@ -54,6 +55,11 @@ export const operations = {
   DeleteTaskSet: taskSets.deleteTaskSet,
   DescribeTaskSets: taskSets.describeTaskSets,
   UpdateServicePrimaryTaskSet: taskSets.updateServicePrimaryTaskSet,
+  ListServiceDeployments: serviceDeployments.listServiceDeployments,
+  DescribeServiceDeployments: serviceDeployments.describeServiceDeployments,
+  DescribeServiceRevisions: serviceDeployments.describeServiceRevisions,
+  StopServiceDeployment: serviceDeployments.stopServiceDeployment,
+  ContinueServiceDeployment: serviceDeployments.continueServiceDeployment,
   ListContainerInstances: containerInstances.listContainerInstances,
   DescribeContainerInstances: containerInstances.describeContainerInstances,
   UpdateContainerInstancesState: containerInstances.updateContainerInstancesState,
@@ -79,7 +85,6 @@ export const operationNames = Object.keys(operations).filter(isOperationName);
 
 export const unsupportedOperationNames = [
   'AssociateGatewayWithCluster',
-  'ContinueServiceDeployment',
   'CreateDaemon',
   'CreateExpressGatewayService',
   'CreateGateway',
@@ -95,8 +100,6 @@ export const unsupportedOperationNames = [
   'DescribeGateway',
   'DescribeGatewayResources',
   'DescribeGatewayRoute',
-  'DescribeServiceDeployments',
-  'DescribeServiceRevisions',
   'DisassociateGatewayFromCluster',
   'DiscoverPollEndpoint',
   'ListDaemonDeployments',
@@ -105,11 +108,9 @@ export const unsupportedOperationNames = [
   'ListGatewayClusterAssociations',
   'ListGatewayRoutes',
   'ListGateways',
-  'ListServiceDeployments',
   'ListServicesByNamespace',
   'RegisterContainerInstance',
   'RegisterDaemonTaskDefinition',
-  'StopServiceDeployment',
   'SubmitAttachmentStateChanges',
   'SubmitContainerStateChange',
   'SubmitTaskStateChange',

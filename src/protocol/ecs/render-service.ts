@@ -7,7 +7,9 @@ import type {
 import { clusterArn, type Realm } from '#model/arn.ts';
 import type { Deployment } from '#model/deployment.ts';
 import { fargatePlatform, fargatePlatformVersions } from '#model/fargate.ts';
+import { serviceDeploymentArn, serviceRevisionArn } from '#model/service-deployment.ts';
 import type { Service, ServiceEvent } from '#model/service.ts';
+import { renderRevisionSummary } from './render-service-deployment.ts';
 import { isTaskSet, taskSetsOf } from '#model/task-set.ts';
 import { renderTaskSet, type WireTaskSet } from './render-task-set.ts';
 import { chosen, present, seconds, type Wire } from './wire.ts';
@@ -66,6 +68,7 @@ export function renderService(service: Service, { realm, counts, include = [] }:
       capacityProviderStrategy: shown?.capacityProviderStrategy,
       taskDefinition: shown?.taskDefinitionArn,
       deploymentConfiguration: { ...rest, ...deploymentConfiguration },
+      ...currentHistory(service, counts),
       deployments: service.deployments
         .filter((deployment) => deployment.status !== 'INACTIVE' && !isTaskSet(deployment))
         .map((deployment) => renderDeployment(deployment, service, counts)),
@@ -89,6 +92,27 @@ export function renderService(service: Service, { realm, counts, include = [] }:
       availabilityZoneRebalancing: service.availabilityZoneRebalancing,
       roleArn: typeof service.kept['role'] === 'string' ? service.kept['role'] : undefined,
       tags: include.includes('TAGS') ? service.tags : undefined,
+    }),
+  };
+}
+
+/** The service deployment under way, or the last one, and the revisions that have tasks or are to have some. */
+function currentHistory(
+  service: Service,
+  counts: ServiceView['counts'],
+): Pick<WireService, 'currentServiceDeployment' | 'currentServiceRevisions'> {
+  const { serviceArn, deployments, desiredCount, deploymentController } = service;
+  const primary = deployments.find(({ status }) => status === 'PRIMARY');
+  if (primary === undefined || deploymentController !== 'ECS') return {};
+  const { rollbackOf, rolloutState, id } = primary;
+  const current = rollbackOf !== undefined && rolloutState === 'IN_PROGRESS' ? rollbackOf : id;
+  return {
+    currentServiceDeployment: serviceDeploymentArn(serviceArn, current),
+    currentServiceRevisions: deployments.flatMap((deployment) => {
+      const { running, pending } = counts.get(deployment.id) ?? { running: 0, pending: 0 };
+      const requested = deployment === primary ? desiredCount : 0;
+      if (requested + running + pending === 0 && deployment !== primary) return [];
+      return [renderRevisionSummary(serviceRevisionArn(serviceArn, deployment.id), { requested, running, pending })];
     }),
   };
 }

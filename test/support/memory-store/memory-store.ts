@@ -27,6 +27,7 @@ import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
 import { inOrder, Rows, type UndoLog } from './rows.ts';
+import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
 import { taskTable } from './tasks.ts';
 
@@ -129,6 +130,7 @@ const reads: ReadonlySet<string> = new Set([
   'latestActive',
   'lastRevision',
   'families',
+  'servicesWithMoreThan',
 ]);
 
 /** The tables as long as a transaction is open, and for reading only when it reads. They are made once: most transactions are short. */
@@ -171,6 +173,8 @@ function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction
     containerInstances: containerInstanceTable(instances, recorder),
     tasks: taskTable(undo, recorder, () => services.values()),
     services: serviceTable(services, recorder),
+    serviceDeployments: serviceDeploymentTable(undo),
+    serviceRevisions: serviceRevisionTable(undo),
     idempotency: {
       get: (scope, token) => Promise.resolve(idempotency.get(pair(scope, token))),
       put: (record) => Promise.resolve(idempotency.put(pair(record.scope, record.clientToken), record)),

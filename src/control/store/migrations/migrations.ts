@@ -6,6 +6,7 @@
  */
 import type { Kysely } from 'kysely';
 import { initial } from './0001-initial.ts';
+import { serviceDeployments } from './0002-service-deployments.ts';
 import { capacityProviders } from './0003-capacity-providers.ts';
 import { lostTasks } from './0005-lost-tasks.ts';
 import type { ColumnTypes } from './column-types.ts';
@@ -18,6 +19,7 @@ export interface SchemaMigration {
 
 export const schemaMigrations: readonly SchemaMigration[] = [
   { name: '0001_initial', breaking: true, up: initial },
+  { name: '0002_service_deployments', breaking: false, up: serviceDeployments },
   // An older program would place the tasks of a provider anywhere, and leave those that wait for ever.
   { name: '0003_capacity_providers', breaking: true, up: capacityProviders },
   { name: '0005_lost_tasks', breaking: false, up: lostTasks },

@@ -4,6 +4,7 @@
  */
 import type { ClusterStatus } from '#model/cluster.ts';
 import type { ContainerInstanceStatus } from '#model/container-instance.ts';
+import type { ServiceDeploymentStatus } from '#model/service-deployment.ts';
 import type { SchedulingStrategy, Service, ServiceStatus } from '#model/service.ts';
 import type { TaskDefinitionStatus } from '#model/task-definition.ts';
 import type { DesiredStatus, Task, TaskStatus } from '#model/task.ts';
@@ -76,6 +77,21 @@ export interface ServiceRow {
   document: string;
 }
 
+export interface ServiceDeploymentRow {
+  service_deployment_arn: string;
+  service_arn: string;
+  status: ServiceDeploymentStatus;
+  created_at: number;
+  document: string;
+}
+
+export interface ServiceRevisionRow {
+  service_revision_arn: string;
+  service_arn: string;
+  created_at: number;
+  document: string;
+}
+
 export interface IdempotencyRow {
   scope: string;
   client_token: string;
@@ -107,6 +123,8 @@ export interface Database {
   container_instances: ContainerInstanceRow;
   tasks: TaskRow;
   services: ServiceRow;
+  service_deployments: ServiceDeploymentRow;
+  service_revisions: ServiceRevisionRow;
   idempotency: IdempotencyRow;
   account_settings: AccountSettingRow;
   access_keys: AccessKeyRow;

@@ -9,6 +9,7 @@ import { clusterTable } from './clusters.ts';
 import { containerInstanceTable } from './container-instances.ts';
 import { idempotencyTable } from './idempotency.ts';
 import type { Database } from './schema.ts';
+import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { serviceTable } from './services.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
 import { taskTable } from './tasks.ts';
@@ -22,6 +23,8 @@ export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder
     containerInstances: containerInstanceTable(db, recorder),
     tasks: taskTable(db, recorder),
     services: serviceTable(db, recorder),
+    serviceDeployments: serviceDeploymentTable(db),
+    serviceRevisions: serviceRevisionTable(db),
     idempotency: idempotencyTable(db),
     accountSettings: accountSettingTable(db),
     accessKeys: accessKeyTable(db),
