@@ -1,14 +1,20 @@
 /** Finding what a person named: whole lists over pages, tasks and instances by a prefix of their id. */
 import {
   DescribeContainerInstancesCommand,
+  DescribeServiceDeploymentsCommand,
+  DescribeServiceRevisionsCommand,
   DescribeServicesCommand,
   DescribeTasksCommand,
+  ListServiceDeploymentsCommand,
   paginateListContainerInstances,
   paginateListServices,
   paginateListTasks,
   type ContainerInstance,
   type ListTasksCommandInput,
   type Service,
+  type ServiceDeployment,
+  type ServiceDeploymentBrief,
+  type ServiceRevision,
   type Task,
 } from '@aws-sdk/client-ecs';
 import type { CliContext } from './context.ts';
@@ -128,4 +134,37 @@ export async function findService(context: CliContext, name: string): Promise<Se
     throw new CliError(`no service ${name} in cluster ${context.cluster}`, { next: 'see `berth service list`' });
   }
   return service;
+}
+
+/** A service deployment by its ARN; undefined when its history is gone. */
+export async function findRollout(context: CliContext, arn: string): Promise<ServiceDeployment | undefined> {
+  const answer = await context.ecs().send(new DescribeServiceDeploymentsCommand({ serviceDeploymentArns: [arn] }));
+  return answer.serviceDeployments?.[0];
+}
+
+/** Newest first. */
+export async function listRollouts(context: CliContext, service: string): Promise<ServiceDeploymentBrief[]> {
+  const rollouts: ServiceDeploymentBrief[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await context
+      .ecs()
+      .send(new ListServiceDeploymentsCommand({ cluster: context.cluster, service, maxResults: 100, nextToken }));
+    rollouts.push(...(page.serviceDeployments ?? []));
+    nextToken = page.nextToken;
+  } while (nextToken !== undefined);
+  return rollouts;
+}
+
+/** By ARN; those that are gone are not in it. */
+export async function describeRevisions(
+  context: CliContext,
+  arns: readonly string[],
+): Promise<Map<string, ServiceRevision>> {
+  const revisions = new Map<string, ServiceRevision>();
+  for (const part of chunks([...new Set(arns)], 20)) {
+    const answer = await context.ecs().send(new DescribeServiceRevisionsCommand({ serviceRevisionArns: part }));
+    for (const revision of answer.serviceRevisions ?? []) revisions.set(revision.serviceRevisionArn ?? '', revision);
+  }
+  return revisions;
 }

@@ -1,6 +1,6 @@
 /** Parsers of option values, with errors that say what would be right. */
 import type { CapacityProviderStrategyItem } from '@aws-sdk/client-ecs';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { parseWait } from '#model/placement-wait.ts';
 
 export function parsePositive(text: string): number {
@@ -57,4 +57,16 @@ export function collectStrategyItem(
 function splitAtEquals(field: string): [string, string] {
   const at = field.indexOf('=');
   return at === -1 ? [field.trim(), ''] : [field.slice(0, at).trim(), field.slice(at + 1).trim()];
+}
+
+export interface WaitOptions {
+  wait?: boolean;
+  /** Seconds. */
+  timeout: number;
+}
+
+export function withWait(command: Command): Command {
+  return command
+    .option('--wait', 'wait until it is done, with live progress')
+    .option('--timeout <seconds>', 'how long to wait', parsePositive, 600);
 }

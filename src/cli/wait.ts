@@ -2,11 +2,11 @@
  * Waiting with eyes open: every wait has a deadline, shows what each task does and the service's events as they come, and ends with the reason when
  * it fails. Ctrl-C ends the waiting only and says how to look again.
  */
-import type { ContainerInstance, Service, Task } from '@aws-sdk/client-ecs';
+import type { ContainerInstance, Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs';
 import type { CliContext } from './context.ts';
 import { CliError } from './errors.ts';
 import { countsOf, definitionName, isStable, portsOf, primaryOf, reasonOf, shortId } from './format.ts';
-import { describeTasks, findInstance, findService, listTasks } from './lookup.ts';
+import { describeTasks, findInstance, findRollout, findService, listTasks } from './lookup.ts';
 import { createProgress, type ProgressItem } from './output/progress.ts';
 
 const pollIntervalMs = 400;
@@ -75,11 +75,16 @@ export interface ServiceWait {
   timeoutSeconds: number;
   /** Events older than this were there before and are not news (epoch ms). */
   eventsSince: number;
+  /** ARN of the service deployment to follow to its end, a way back included; without it the PRIMARY deployment tells. */
+  rollout?: string | undefined;
+  /** Whether that end is to be its way back. */
+  goesBack?: boolean;
 }
 
-/** Resolves when the service is stable; fails when its rollout failed. */
+/** Resolves when the service is stable; fails when its rollout failed, and only after it was taken back where that is wanted. */
 export async function waitForService(context: CliContext, name: string, options: ServiceWait): Promise<Service> {
   const seen = new Set<string>();
+  let told: string | undefined;
   let service = await findService(context, name);
   await wait(context, {
     what: `service ${name} to be steady`,
@@ -101,18 +106,59 @@ export async function waitForService(context: CliContext, name: string, options:
       };
       const waiting = isStable(service) ? undefined : primary?.rolloutStateReason;
       if (waiting !== undefined) head.text += `: ${waiting}`;
-      const failed =
-        primary?.rolloutState === 'FAILED'
-          ? { failed: primary.rolloutStateReason ?? `the rollout of ${name} failed` }
-          : undefined;
-      return {
-        items: [head, ...tasks.map(taskItem)],
-        lines,
-        outcome: failed ?? (isStable(service) ? 'done' : 'waiting'),
-      };
+      const rollout = options.rollout === undefined ? undefined : await findRollout(context, options.rollout);
+      if (rollout !== undefined && rollout.status !== told) {
+        if (rolloutNews.has(rollout.status)) {
+          lines.push(`deployment ${shortId(options.rollout)}: ${rollout.status}: ${rollout.statusReason}`);
+        }
+        told = rollout.status;
+      }
+      const outcome =
+        rollout === undefined
+          ? outcomeOfPrimary(service)
+          : outcomeOfRollout(service, rollout, options.goesBack === true);
+      return { items: [head, ...tasks.map(taskItem)], lines, outcome };
     },
   });
   return service;
+}
+
+/** Statuses of a service deployment that are worth a line of their own; the others show in the moving one. */
+const rolloutNews: ReadonlySet<string | undefined> = new Set([
+  'STOP_REQUESTED',
+  'STOPPED',
+  'ROLLBACK_REQUESTED',
+  'ROLLBACK_IN_PROGRESS',
+  'ROLLBACK_SUCCESSFUL',
+  'ROLLBACK_FAILED',
+]);
+
+function outcomeOfPrimary(service: Service): Look['outcome'] {
+  const primary = primaryOf(service);
+  if (primary?.rolloutState === 'FAILED') {
+    return { failed: primary.rolloutStateReason ?? `the rollout of ${service.serviceName} failed` };
+  }
+  return isStable(service) ? 'done' : 'waiting';
+}
+
+function outcomeOfRollout(
+  service: Service,
+  { status, statusReason }: ServiceDeployment,
+  goesBack: boolean,
+): Look['outcome'] {
+  switch (status) {
+    case 'SUCCESSFUL':
+      if (goesBack) return { failed: `the rollout of ${service.serviceName} completed before it could be taken back` };
+      return isStable(service) ? 'done' : 'waiting';
+    case 'ROLLBACK_SUCCESSFUL':
+      return goesBack ? 'done' : { failed: `the rollout failed and was taken back: ${statusReason}` };
+    case 'ROLLBACK_FAILED':
+      return { failed: `the rollout failed, and so did its way back: ${primaryOf(service)?.rolloutStateReason}` };
+    case 'STOPPED':
+      return { failed: statusReason ?? `the rollout of ${service.serviceName} was stopped` };
+    default:
+      return 'waiting';
+  }
 }
 
 /** Resolves when the service is gone and so are its tasks. */

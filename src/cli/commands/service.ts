@@ -1,4 +1,4 @@
-/** `berth service create | update | list | show | delete`, each with --wait and live progress per task. */
+/** `berth service create | update | list | show | delete`, with --wait and live progress per task. */
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
@@ -13,14 +13,10 @@ import { Option, type Command } from 'commander';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
 import { countsOf, definitionName, primaryOf, portsOf, reasonOf, shortId } from '../format.ts';
 import { findService, listServices, listTasks } from '../lookup.ts';
-import { parseCount, parsePositive } from '../options.ts';
+import { parseCount, withWait, type WaitOptions } from '../options.ts';
 import { age, renderFields, renderTable } from '../output/table.ts';
 import { waitForService, waitForServiceGone } from '../wait.ts';
-
-interface WaitOptions {
-  wait?: boolean;
-  timeout: number;
-}
+import { addServiceHistoryCommands } from './service-history.ts';
 
 interface RolloutOptions extends WaitOptions {
   minimumHealthyPercent?: number;
@@ -35,12 +31,6 @@ interface UpdateOptions extends RolloutOptions {
   desiredCount?: number;
   taskDefinition?: string;
   forceNewDeployment?: boolean;
-}
-
-function withWait(command: Command): Command {
-  return command
-    .option('--wait', 'wait until it is done, with live progress')
-    .option('--timeout <seconds>', 'how long to wait', parsePositive, 600);
 }
 
 function withRollout(command: Command): Command {
@@ -90,6 +80,7 @@ export function addServiceCommands(program: Command, context: CliContext): void 
     .argument('<name>')
     .option('--force', 'also when it still wants tasks')
     .action((name: string, options: WaitOptions & { force?: boolean }) => deleteService(context, name, options));
+  addServiceHistoryCommands(service, context);
 }
 
 function execOf({ enableExecuteCommand }: RolloutOptions): { enableExecuteCommand?: boolean } {
@@ -126,7 +117,11 @@ async function settle(
   const name = service?.serviceName ?? '';
   const result =
     options.wait === true
-      ? await waitForService(context, name, { timeoutSeconds: options.timeout, eventsSince: since })
+      ? await waitForService(context, name, {
+          timeoutSeconds: options.timeout,
+          eventsSince: since,
+          rollout: service?.currentServiceDeployment,
+        })
       : service;
   printOne(context, result, () =>
     options.wait === true
