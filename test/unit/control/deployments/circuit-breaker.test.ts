@@ -5,7 +5,8 @@ import { failureShownMs } from '#control/deployments/decide-service.ts';
 import { defaultDeadlineMs } from '#control/deployments/giving-up.ts';
 import type { Deployment } from '#model/deployment.ts';
 import type { DeploymentCircuitBreaker } from '#model/service.ts';
-import { failStarts, ServiceWorld } from './service-world.ts';
+import { failStarts } from './failing-starts.ts';
+import { ServiceWorld } from './service-world.ts';
 
 const missing = 'CannotPullImageManifestError: the registry has no such image: manifest unknown';
 

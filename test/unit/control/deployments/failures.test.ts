@@ -1,7 +1,8 @@
 /** Throttle, counting, events. */
 import { describe, expect, it } from 'vitest';
 import { isSuppressed } from '#control/deployments/service-events.ts';
-import { failStarts, ServiceWorld } from './service-world.ts';
+import { failStarts } from './failing-starts.ts';
+import { ServiceWorld } from './service-world.ts';
 
 describe('starts that fail', () => {
   it('are retried at once at first, then with growing delays', () => {
