@@ -4,6 +4,7 @@ import type { ManualClock } from '#test/support/manual-clock.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import type { Delivery } from '#test/support/simulated-network.ts';
 import type { SimulatedDatabase } from '#test/support/simulated-store.ts';
+import { checkProvider } from './invariants/capacity.ts';
 import { checkForgotten } from './invariants/forgotten.ts';
 import { checkImages } from './invariants/images.ts';
 import { checkInstances } from './invariants/instances.ts';
@@ -95,6 +96,7 @@ export class Checks {
       checkTaskHistory(change);
       checkImages(change, rows);
       checkStandalone(change);
+      checkProvider(change, rows);
     }
     checkInstances(changes, rows, ledger);
     checkRollouts(changes, rows);

@@ -20,6 +20,8 @@ export const invariantNames = {
   I19: 'a circuit breaker that is on ends a deployment that cannot run',
   I20: 'all tasks of a deployment run the image that the first one found',
   I21: 'a task of no service is stopped by its user or the loss of its machine, by nobody else',
+  I23: 'a task that waits for room is placed or has ended at its deadline',
+  I24: 'a task of a capacity provider is on an instance of its group',
   crash: 'no daemon dies of an error of its own',
 } as const;
 

@@ -3,6 +3,7 @@
  * (I10); a call whose answer was lost may or may not have been carried out.
  */
 import { int, pick, type Random } from '#lib/random.ts';
+import { nameGroups, someStrategy, someWait } from './capacity-moves.ts';
 import { definitionRequest, type ProgramName } from './programs.ts';
 import type { WorkloadOptions } from './workload-options.ts';
 import { createSteeredService, steer } from './task-set-moves.ts';
@@ -39,6 +40,7 @@ const moves: readonly (readonly [Move, number])[] = [
   [startTask, 1],
   [stopTask, 3],
   [protectTask, 4],
+  [nameGroups, 0.5],
   [createSteeredService, 0.5],
   [steer, 2],
   [drain, 2],
@@ -84,7 +86,7 @@ async function createService(options: WorkloadOptions): Promise<void> {
     serviceName,
     taskDefinition,
     ...(daemon ? { schedulingStrategy: 'DAEMON' } : { desiredCount }),
-    ...(daemon ? {} : { deploymentConfiguration: deploymentConfiguration(random) }),
+    ...(daemon ? {} : { deploymentConfiguration: deploymentConfiguration(random), ...someStrategy(random) }),
     ...silencePolicy(random),
     ...(!daemon && int(random, 1, 3) === 1 ? { placementStrategy: [{ type: 'spread', field: 'instanceId' }] } : {}),
   };
@@ -134,7 +136,8 @@ async function runTask(options: WorkloadOptions): Promise<void> {
   const { random, ledger, call } = options;
   const taskDefinition = ledger.someDefinition(random);
   if (taskDefinition === undefined) return register(options);
-  ledger.ran(await call('RunTask', { taskDefinition, count: int(random, 1, 3) }));
+  const body = { taskDefinition, count: int(random, 1, 3), ...someStrategy(random), ...someWait(random) };
+  ledger.ran(await call('RunTask', body));
 }
 
 async function startTask({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {

@@ -6,7 +6,8 @@ import type { Dispatcher } from '#control/api/dispatch.ts';
 import type { ContainerEngine } from '#agent/engine/container-engine.ts';
 import type { Journal } from '#agent/state/journal.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
-import { int, seededRandom, type Random } from '#lib/random.ts';
+import { int, pick, seededRandom, type Random } from '#lib/random.ts';
+import { instanceGroupAttribute } from '#model/capacity-provider.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
 import { SimulatedControl, type CallOutcome } from '#test/support/simulated-control.ts';
@@ -20,6 +21,7 @@ import { createLedger, type Ledger } from './ledger.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { planOf, type Plan } from './plan.ts';
 import { behaviourOfImage, offeredImages } from './programs.ts';
+import { instanceGroups } from './capacity-moves.ts';
 import { createTrace, type Trace } from './trace.ts';
 import { describeCall, describeDelivery } from './trace-messages.ts';
 import { Violation } from './violation.ts';
@@ -167,6 +169,10 @@ export class World {
       random,
       cpu: 2048,
       memoryMiB: int(this.random, 1, 3) * 1024,
+      attributes: {
+        'ecs.availability-zone': pick(this.random, ['zone-a', 'zone-b']),
+        [instanceGroupAttribute]: pick(this.random, instanceGroups),
+      },
       behave: (spec) => behaviourOfImage(spec.image, random, this.calm),
       connectorOf: (process) => this.network.connectorOf(name, process),
       cleanupWaitMs,

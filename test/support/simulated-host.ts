@@ -35,6 +35,8 @@ export interface SimulatedHostOptions {
   readonly random: Random;
   readonly cpu: number;
   readonly memoryMiB: number;
+  /** By name, e.g. `ecs.availability-zone`. */
+  readonly attributes?: Readonly<Record<string, string>>;
   behave(spec: ContainerSpec): Behaviour;
   connectorOf(process: SimulatedProcess): Connector;
   readonly cleanupWaitMs: number;
@@ -191,7 +193,7 @@ export class SimulatedHost {
   }
 
   #facts(engineVersion: string): HostFacts {
-    const { name, cpu, memoryMiB } = this.#options;
+    const { name, cpu, memoryMiB, attributes = {} } = this.#options;
     const capabilities = [
       capability.containerHealthCheck,
       capability.containerOrdering,
@@ -205,7 +207,11 @@ export class SimulatedHost {
       fingerprint: `fingerprint-of-${name}`,
       versions: { agent: '0.1.0', docker: engineVersion },
       resources: { cpu, memoryMiB, takenPorts: [{ port: 22, protocol: 'tcp' }], gpuIds: [] },
-      attributes: [{ name: 'ecs.os-type', value: 'linux' }, ...capabilities.map((each) => ({ name: each }))],
+      attributes: [
+        { name: 'ecs.os-type', value: 'linux' },
+        ...Object.entries(attributes).map(([attribute, value]) => ({ name: attribute, value })),
+        ...capabilities.map((each) => ({ name: each })),
+      ],
       tags: [],
     };
   }

@@ -14,7 +14,9 @@ import { Violation } from '../violation.ts';
 /** The books: on each instance that was given a task, what its live tasks hold fits. */
 export function checkBooks(changes: StepChanges, rows: Rows): void {
   const touched = new Set(
-    changes.tasks.flatMap(({ before, after }) => (before === undefined ? (after?.containerInstanceArn ?? []) : [])),
+    changes.tasks.flatMap(({ before, after }) =>
+      before?.containerInstanceArn === undefined ? (after?.containerInstanceArn ?? []) : [],
+    ),
   );
   for (const arn of touched) {
     const instance = rows.instances.get(arn);

@@ -7,6 +7,9 @@ import { place } from '#control/scheduler/place.ts';
 import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
 import { seededRandom } from '#lib/random.ts';
 import { arnId } from '#model/arn.ts';
+import { attributeValue } from '#model/attributes.ts';
+import { instanceGroupAttribute } from '#model/capacity-provider.ts';
+import { instanceAttributes } from '#model/container-instance.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { Service } from '#model/service.ts';
 import { hasStopped, type Task } from '#model/task.ts';
@@ -129,6 +132,15 @@ function hasNoRoom(
     .flatMap((task) =>
       task.containerInstanceArn === undefined ? [] : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
     );
+  const groups = (service.capacityProviderStrategy ?? []).map(({ capacityProvider }) => capacityProvider);
+  if (groups.length > 0) {
+    return groups.some((group) => {
+      const members = instances.filter(
+        (instance) => attributeValue(instanceAttributes(instance), instanceGroupAttribute) === group,
+      );
+      return place(request, members, occupying, seededRandom(1)).placements.length === 0;
+    });
+  }
   if (service.schedulingStrategy === 'REPLICA') {
     return place(request, instances, occupying, seededRandom(1)).placements.length === 0;
   }
@@ -179,6 +191,8 @@ function taskProblems(task: Task, view: RestView): Problem[] {
     if (isUnderWay && !isRunnable(taskDefinitionArn, view)) return [];
     return [{ invariant: 'I12', what: `${name} is to stop and still ${lastStatus}` }];
   }
+  // The longest wait that a user asks for is over by now.
+  if (lastStatus === 'PROVISIONING') return [{ invariant: 'I23', what: `${name} still waits for a place` }];
   const instance = view.rows.instances.get(task.containerInstanceArn ?? '');
   const host = view.hosts.find(({ machineId }) => machineId === instance?.machineId);
   if (host === undefined) return [{ invariant: 'I13', what: `${name} is ${lastStatus} on a machine that is gone` }];
