@@ -51,7 +51,9 @@ export function createSeedRunner(data: SeedWorkerData = {}): SeedRunner {
 }
 
 function startWorker(data: SeedWorkerData): Worker {
-  return new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData: data });
+  // What a seed leaves behind is short-lived and a lot.
+  const resourceLimits = { maxYoungGenerationSizeMb: 64 };
+  return new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData: data, resourceLimits });
 }
 
 function reportOf(worker: Worker, seed: number): Promise<SeedReport> {

@@ -28,6 +28,11 @@ export function throttle({ deployment, newFailures }: SettledDeployment, now: nu
   return { ...deployment, launchesHeldUntil: now + delay, progress: { ...progress, holds: progress.holds + 1 } };
 }
 
-export function isHeld(deployment: Deployment, now: number): boolean {
-  return deployment.launchesHeldUntil !== undefined && deployment.launchesHeldUntil > now;
+/** A hold that ends later than any hold can was made by a clock that has been set back since: it is over. */
+export function isHeld({ launchesHeldUntil }: Deployment, now: number): boolean {
+  return (
+    launchesHeldUntil !== undefined &&
+    launchesHeldUntil > now &&
+    launchesHeldUntil <= now + longestHoldForFailedStartsMs
+  );
 }

@@ -27,6 +27,15 @@ describe('starts that fail', () => {
     expect((world.primary.launchesHeldUntil ?? 0) - world.now).toBeLessThanOrEqual(27 * 60_000);
   });
 
+  it('are held no longer for it when the clock is set back by hours meanwhile', () => {
+    const world = new ServiceWorld({ service: { desiredCount: 1 } });
+    failStarts(world, 60_000);
+    expect(world.pending()).toEqual([]);
+    world.now -= 3 * 60 * 60_000;
+    world.look();
+    expect(world.pending()).toHaveLength(1);
+  });
+
   it('are forgotten when one succeeds', () => {
     const world = new ServiceWorld({ service: { desiredCount: 1 } });
     failStarts(world, 60_000);
