@@ -38,8 +38,6 @@ export async function balanceOf(service: Service, view: BalanceView): Promise<Ba
   const [primary, ...older] = service.deployments;
   const { status, schedulingStrategy, desiredCount, rebalancing } = service;
   const atRest = primary?.rolloutState === 'COMPLETED' && older.length === 0 && view.live.length === desiredCount;
-  // What is shared out to capacity providers would be shared out otherwise by a move.
-  if (primary?.capacityProviderStrategy !== undefined) return undefined;
   if (status !== 'ACTIVE' || schedulingStrategy === 'DAEMON' || primary === undefined || !atRest) return undefined;
   const definition = view.definitions.find((each) => each.taskDefinitionArn === primary.taskDefinitionArn);
   const own = view.live.filter((task) => isAlive(task) && task.deploymentId === primary.id);
