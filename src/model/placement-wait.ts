@@ -50,8 +50,9 @@ export function noLongerWaiting(task: Task): Task {
   return { ...rest, containers: task.containers.map(withoutReason) };
 }
 
-function withoutReason({ reason: _, ...container }: TaskContainer): TaskContainer {
-  return container;
+function withoutReason(container: TaskContainer): TaskContainer {
+  const { reason: _, ...rest } = container;
+  return rest;
 }
 
 /** Why a task stops whose deadline has passed. */

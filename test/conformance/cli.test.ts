@@ -102,11 +102,9 @@ describe.each(commands)('%s ecs', (command) => {
     });
     const cluster = named('cli-capacity');
     await aws('create-cluster', '--cluster-name', cluster, '--capacity-providers', name);
+    const put = (...settings: string[]) => aws('put-cluster-capacity-providers', '--cluster', cluster, ...settings);
     const strategy = `capacityProvider=${name},weight=1,base=1`;
-    await aws(
-      ...['put-cluster-capacity-providers', '--cluster', cluster, '--capacity-providers', name],
-      ...['--default-capacity-provider-strategy', strategy],
-    );
+    await put('--capacity-providers', name, '--default-capacity-provider-strategy', strategy);
     const { clusters } = await aws('describe-clusters', '--clusters', cluster);
     expect(clusters).toMatchObject([
       {
@@ -117,10 +115,7 @@ describe.each(commands)('%s ecs', (command) => {
     await expect(aws('delete-capacity-provider', '--capacity-provider', name)).rejects.toThrow(
       `The capacity provider cannot be deleted because it is associated with cluster: ${cluster}.`,
     );
-    await aws(
-      ...['put-cluster-capacity-providers', '--cluster', cluster],
-      ...['--cli-input-json', '{"capacityProviders":[],"defaultCapacityProviderStrategy":[]}'],
-    );
+    await put('--cli-input-json', '{"capacityProviders":[],"defaultCapacityProviderStrategy":[]}');
     const deleted = await aws('delete-capacity-provider', '--capacity-provider', name);
     expect(deleted['capacityProvider']).toMatchObject({ status: 'INACTIVE' });
     const described = await aws('describe-capacity-providers', '--capacity-providers', name, 'FARGATE');
