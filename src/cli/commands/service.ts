@@ -25,6 +25,8 @@ interface RolloutOptions extends WaitOptions {
   lostAfter?: string;
   onReturn?: string;
   rebalance?: string;
+  deadline?: string;
+  circuitBreaker?: 'off' | 'stop' | 'rollback';
 }
 
 interface UpdateOptions extends RolloutOptions {
@@ -37,6 +39,14 @@ function withRollout(command: Command): Command {
   return withWait(command)
     .option('--minimum-healthy-percent <percent>', 'floor of healthy tasks during a rollout', parseCount)
     .option('--maximum-percent <percent>', 'ceiling of tasks during a rollout', parseCount)
+    .addOption(
+      new Option('--circuit-breaker <end>', 'what ends a rollout whose tasks keep failing').choices([
+        'off',
+        'stop',
+        'rollback',
+      ]),
+    )
+    .option('--deadline <time>', 'how long a rollout may take before it has failed: 30m, 2h, never')
     .option('--enable-execute-command', 'allow `berth exec` in the tasks it starts from now on')
     .option('--no-enable-execute-command', 'allow it no more')
     .option('--lost-after <time>', 'how long a machine may be silent before its tasks are replaced: 90s, 5m, never')
@@ -88,22 +98,26 @@ function execOf({ enableExecuteCommand }: RolloutOptions): { enableExecuteComman
 }
 
 function rolloutOf(options: RolloutOptions): { deploymentConfiguration?: DeploymentConfiguration } {
-  const { minimumHealthyPercent, maximumPercent } = options;
-  if (minimumHealthyPercent === undefined && maximumPercent === undefined) return {};
-  return {
-    deploymentConfiguration: {
-      ...(minimumHealthyPercent === undefined ? {} : { minimumHealthyPercent }),
-      ...(maximumPercent === undefined ? {} : { maximumPercent }),
-    },
+  const { minimumHealthyPercent, maximumPercent, circuitBreaker } = options;
+  const deploymentConfiguration: DeploymentConfiguration = {
+    ...(minimumHealthyPercent === undefined ? {} : { minimumHealthyPercent }),
+    ...(maximumPercent === undefined ? {} : { maximumPercent }),
+    ...(circuitBreaker === undefined
+      ? {}
+      : {
+          deploymentCircuitBreaker: { enable: circuitBreaker !== 'off', rollback: circuitBreaker === 'rollback' },
+        }),
   };
+  return Object.keys(deploymentConfiguration).length === 0 ? {} : { deploymentConfiguration };
 }
 
 /** Policies that ECS has no field for are tags. */
-function policyTagsOf({ lostAfter, onReturn, rebalance }: RolloutOptions): Tag[] {
+function policyTagsOf({ lostAfter, onReturn, rebalance, deadline }: RolloutOptions): Tag[] {
   const tags = [
     { key: 'berth:lost-after', value: lostAfter },
     { key: 'berth:on-return', value: onReturn },
     { key: 'berth:rebalance', value: rebalance },
+    { key: 'berth:deployment-deadline', value: deadline },
   ];
   return tags.filter(({ value }) => value !== undefined);
 }

@@ -174,3 +174,15 @@ it('service deployments lists what was rolled out, newest first', async () => {
   expect(newest).toMatch(/^\d{19} +web:2 +IN_PROGRESS .*Waiting: tasks to start\./);
   expect(oldest).toMatch(/^\d{19} +web:1 +SUCCESSFUL/);
 });
+
+it('service update sets the circuit breaker and the deadline of rollouts', async () => {
+  const history = await History.steady();
+  const words = ['service', 'update', 'web', '--circuit-breaker', 'rollback', '--deadline', '30m'];
+  await berth(history, () => Promise.resolve(), ...words).done;
+  const { services } = await history.world.call('DescribeServices', { services: ['web'], include: ['TAGS'] });
+  expect(services?.[0]).toMatchObject({
+    deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
+    tags: [{ key: 'berth:deployment-deadline', value: '30m' }],
+  });
+  expect(services?.[0]?.['deployments']).toHaveLength(1);
+});
