@@ -64,6 +64,13 @@ function findLosses(snapshot: ServiceSnapshot, now: number): { lost: Task[]; wak
   return { lost, wakeTimes };
 }
 
+/** Tasks on silent instances that are not lost, and when the first of them will be (epoch ms; absent: never); for those who ask. */
+export function tasksOnSilent(snapshot: ServiceSnapshot, now: number): { tasks: Task[]; lostAt?: number } {
+  const tasks = snapshot.tasks.filter((task) => isLive(task) && agentOf(task, snapshot)?.connected === false);
+  const { wakeTimes } = findLosses(snapshot, now);
+  return wakeTimes.length === 0 ? { tasks } : { tasks, lostAt: Math.min(...wakeTimes) };
+}
+
 function lossActions({ service }: ServiceSnapshot, lost: readonly Task[]): ServiceAction[] {
   if (lost.length === 0) return [];
   const taskArns = lost.map(({ taskArn }) => taskArn);

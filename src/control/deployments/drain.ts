@@ -4,6 +4,7 @@
  */
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Deployment } from '#model/deployment.ts';
 import { parseDrainDeadline, parseDrainStandalone, policyOf, policyTags } from '#model/policy-tags.ts';
 import type { Service } from '#model/service.ts';
 import { isProtected } from '#model/task-protection.ts';
@@ -90,7 +91,12 @@ function nameOf({ taskArn, serviceName }: Task): string {
   return serviceName === undefined ? name : `${name} of service ${serviceName}`;
 }
 
-function whyLeft(task: Task, { instance, services }: DrainView, now: number): string {
+/** What a task that is left on a DRAINING instance waits for; completes "task …". */
+export function whyLeft(
+  task: Task,
+  { instance, services }: Pick<DrainView, 'instance' | 'services'>,
+  now: number,
+): string {
   if (task.desiredStatus === 'STOPPED') return 'is stopping';
   if (isLost(task)) return 'is lost: it waits for its agent';
   if (task.serviceName === undefined) {
@@ -99,6 +105,12 @@ function whyLeft(task: Task, { instance, services }: DrainView, now: number): st
   if (isProtected(task, now)) return `is protected until ${utcTime(task.protectedUntil ?? now)}`;
   const service = services.get(task.serviceName);
   if (service?.schedulingStrategy === 'DAEMON') return 'is a daemon and leaves last';
-  const waiting = service?.deployments.find(({ status }) => status === 'PRIMARY')?.waiting;
+  const waiting = service === undefined ? undefined : deploymentOf(service, task)?.waiting;
   return waiting === undefined ? 'is being replaced' : `waits for ${waiting.reason}`;
+}
+
+/** The one that would replace the task: the PRIMARY, or its own task set. */
+function deploymentOf({ deployments }: Service, { deploymentId }: Task): Deployment | undefined {
+  const isOwnSet = ({ id, taskSet }: Deployment): boolean => id === deploymentId && taskSet !== undefined;
+  return deployments.find(isOwnSet) ?? deployments.find(({ status }) => status === 'PRIMARY');
 }

@@ -34,8 +34,6 @@ export interface Explainer {
 /** Stopped tasks that are looked through for the last failure of a service, at most. */
 const mostStopped = 1000;
 const pageSize = 200;
-/** Services of an instance that are asked what they wait for, at most. */
-const mostServices = 20;
 
 export function createExplainer(deps: ExplainerDeps): Explainer {
   return {
@@ -48,7 +46,7 @@ export function createExplainer(deps: ExplainerDeps): Explainer {
           case 'task':
             return explainTask(tx, deps, subject.task);
           case 'instance':
-            return explainInstance(tx, deps, subject.instance, cluster);
+            return explainInstance(tx, deps, subject.instance);
         }
       }),
   };
@@ -119,22 +117,15 @@ async function explainInstance(
   tx: StoreTransaction,
   deps: ExplainerDeps,
   instance: ContainerInstance,
-  cluster: Cluster,
 ): Promise<WhyAnswer> {
-  const now = deps.clock.now();
   const { containerInstanceArn, clusterName } = instance;
   const tasks = await tx.tasks.all({ containerInstanceArn, live: true });
-  const waitingServices = new Map<string, string>();
-  const daemonServices = new Set<string>();
-  const names = new Set(instance.status === 'DRAINING' ? tasks.flatMap(({ serviceName }) => serviceName ?? []) : []);
-  for (const name of [...names].slice(0, mostServices)) {
+  const services = new Map<string, Service>();
+  for (const name of new Set(tasks.flatMap(({ serviceName }) => serviceName ?? []))) {
     const service = await tx.services.get(clusterName, name);
-    if (service === undefined) continue;
-    if (service.schedulingStrategy === 'DAEMON') daemonServices.add(name);
-    const { decision } = await foreseeService(tx, deps, { service, cluster, now });
-    if (decision.waiting !== undefined) waitingServices.set(name, decision.waiting.reason);
+    if (service !== undefined) services.set(name, service);
   }
-  return whyInstance({ instance, tasks, waitingServices, daemonServices, now });
+  return whyInstance({ instance, tasks, services, now: deps.clock.now() });
 }
 
 /** The id of what a subject is, for lists of several that fit. */

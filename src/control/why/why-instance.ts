@@ -1,10 +1,11 @@
 /** Why a container instance takes no tasks, or is not empty yet. Pure; whether it takes tasks at all the filters of placement say. */
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Service } from '#model/service.ts';
 import { isProtected } from '#model/task-protection.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { WhyAnswer, WhyFinding } from '#protocol/why.ts';
-import { drainDeadlineOf } from '../deployments/drain.ts';
+import { drainDeadlineOf, whyLeft } from '../deployments/drain.ts';
 import { candidatesOf, type Candidate, type Occupant } from '../scheduler/candidate.ts';
 import { admissionFilters, refusalOf } from '../scheduler/filters.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
@@ -14,10 +15,8 @@ export interface InstanceView {
   instance: ContainerInstance;
   /** Live tasks on it. */
   tasks: readonly Task[];
-  /** What each of their services waits for now, by the service's name; a service that waits for nothing is not named. */
-  waitingServices: ReadonlyMap<string, string>;
-  /** Names of the DAEMON services among them. */
-  daemonServices: ReadonlySet<string>;
+  /** Those of the tasks, by name. */
+  services: ReadonlyMap<string, Service>;
   now: number;
 }
 
@@ -101,35 +100,25 @@ function roomFindings({ instance: { resources }, remaining, occupants }: Candida
 
 /** What keeps it from being empty, one finding per task as far as that stays readable. */
 function drainFindings(view: InstanceView): WhyFinding[] {
-  const deadline = drainDeadlineOf(view.instance);
-  const named = view.tasks.slice(0, mostNamed).map((task) => drainFinding(task, view));
-  if (deadline !== undefined && deadline > view.now) {
-    named.unshift({ topic: 'drain', text: 'what is left is stopped (berth:drain-deadline)', until: deadline });
+  const { instance, tasks, now } = view;
+  const findings = tasks.slice(0, mostNamed).map((task) => drainFinding(task, view));
+  const more = tasks.length - findings.length;
+  if (more > 0) findings.push({ topic: 'drain', text: `and ${counted(more, 'task')} more` });
+  const deadline = drainDeadlineOf(instance);
+  if (deadline !== undefined && deadline > now) {
+    findings.unshift({ topic: 'drain', text: 'what is left is stopped (berth:drain-deadline)', until: deadline });
   }
-  const more = view.tasks.length - named.length;
-  return more > 0 ? [...named, { topic: 'drain', text: `and ${counted(more, 'task')} more` }] : named;
+  return findings;
 }
 
-function drainFinding(task: Task, { instance, waitingServices, daemonServices, now }: InstanceView): WhyFinding {
+function drainFinding(task: Task, view: InstanceView): WhyFinding {
   const { protectedUntil, serviceName, stoppingAt } = task;
-  const who = `${shortArn(task.taskArn)} (${task.group})`;
-  if (task.desiredStatus === 'STOPPED') {
-    const waits = instance.agentConnected ? 'is stopping' : 'is to stop, and its agent is disconnected';
-    return { topic: 'drain', text: `${who} ${waits}`, ...(stoppingAt === undefined ? {} : { at: stoppingAt }) };
-  }
-  if (serviceName === undefined) {
-    return { topic: 'drain', text: `${who} belongs to no service and runs until it ends or is stopped` };
-  }
-  if (isProtected(task, now) && protectedUntil !== undefined) {
-    return { topic: 'drain', text: `${who} is protected`, until: protectedUntil };
-  }
-  if (daemonServices.has(serviceName)) return { topic: 'drain', text: `${who} is a daemon and leaves last` };
-  const waiting = waitingServices.get(serviceName);
-  const waits =
-    waiting === undefined
-      ? 'is replaced by its service'
-      : `stays while its service waits for ${waiting} (see \`berth why ${serviceName}\`)`;
-  return { topic: 'drain', text: `${who} ${waits}` };
+  const seeService = serviceName === undefined ? '' : ` (see \`berth why ${serviceName}\`)`;
+  const text = `${shortArn(task.taskArn)} of ${task.group} ${whyLeft(task, view, view.now)}${seeService}`;
+  if (task.desiredStatus === 'STOPPED')
+    return { topic: 'drain', text, ...(stoppingAt === undefined ? {} : { at: stoppingAt }) };
+  const until = isProtected(task, view.now) ? protectedUntil : undefined;
+  return { topic: 'drain', text, ...(until === undefined ? {} : { until }) };
 }
 
 function occupantsOf(tasks: readonly Task[]): Occupant[] {

@@ -10,6 +10,7 @@ import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import { utcTime } from '#model/utc-time.ts';
 import type { WhyAnswer, WhyDeployment, WhyFinding, WhyPlacement } from '#protocol/why.ts';
+import { tasksOnSilent } from '../deployments/absences.ts';
 import { isOnDraining } from '../deployments/census.ts';
 import { breakerFailures, breakerThreshold } from '../deployments/circuit-breaker.ts';
 import type { ServiceDecision } from '../deployments/decide-service.ts';
@@ -17,7 +18,7 @@ import { isHeld } from '../deployments/launch-throttle.ts';
 import { rolloutLimits } from '../deployments/limits.ts';
 import { deadlockReason } from '../deployments/reasons.ts';
 import type { ServiceSnapshot } from '../deployments/snapshot.ts';
-import { isAlive, isLive, isRunning, isUnhealthy } from '../deployments/task-health.ts';
+import { isAlive, isLive, isLost, isRunning, isUnhealthy } from '../deployments/task-health.ts';
 import { counted, shortArn } from './words.ts';
 
 export interface ServiceView {
@@ -53,6 +54,7 @@ export function whyService(view: ServiceView): WhyAnswer {
       ...protection(view),
       ...health(view),
       ...draining(view),
+      ...absent(view),
     ],
     placement: [...placement],
     deployments: service.deployments.map((deployment) => deploymentPart(snapshot, deployment, now)),
@@ -192,6 +194,21 @@ function draining({ snapshot }: ServiceView): WhyFinding[] {
   return [
     { topic: 'drain', text: `${counted(leaving.length, 'task')} on DRAINING container instances to be replaced` },
   ];
+}
+
+/** On instances whose agents are silent. */
+function absent({ snapshot, now }: ServiceView): WhyFinding[] {
+  const { tasks: silent, lostAt } = tasksOnSilent(snapshot, now);
+  const lost = snapshot.tasks.filter(isLost).length;
+  const findings: WhyFinding[] = [];
+  if (silent.length > 0) {
+    const then = lostAt === undefined ? 'to stay there' : 'to be replaced when that lasts';
+    const text = `${counted(silent.length, 'task')} on container instances whose agents are silent, ${then}`;
+    findings.push({ topic: 'agent', text, ...(lostAt === undefined ? {} : { until: lostAt }) });
+  }
+  if (lost > 0)
+    findings.push({ topic: 'agent', text: `${counted(lost, 'task')} lost with silent container instances` });
+  return findings;
 }
 
 function deploymentPart({ service, tasks }: ServiceSnapshot, deployment: Deployment, now: number): WhyDeployment {

@@ -1,7 +1,6 @@
 /** Why, asked of a store: what is found by which name, and that a service is told what its next look would decide, without any of it being done. */
 import { describe, expect, it } from 'vitest';
 import { explainWhy } from '#control/api/why.ts';
-import { newDeployment } from '#control/deployments/new-deployment.ts';
 import { defaultSchedulingRules } from '#control/deployments/snapshot.ts';
 import { createExplainer } from '#control/reconciler/explainer.ts';
 import { reconcileService } from '#control/reconciler/services.ts';
@@ -178,6 +177,22 @@ describe('a service', () => {
     expect(texts(answer, 'drain')).toEqual(['1 task on DRAINING container instances to be replaced']);
   });
 
+  it('tells of tasks on silent instances, and when they are replaced', async () => {
+    const { world, service } = await worldWithService({ desiredCount: 2 });
+    const deploymentId = service.deployments[0]?.id ?? '';
+    const since = world.clock.now();
+    const { containerInstanceArn } = await world.instance({ agentConnected: false, agentConnectedChangedAt: since });
+    const here = { serviceName: 'web', deploymentId, containerInstanceArn };
+    await world.store.write((tx) => tx.tasks.putMany([aTask(here), aTask({ ...here, lostAt: since })]));
+    const answer = await why(world, 'web');
+    expect(answer.findings).toContainEqual({
+      topic: 'agent',
+      text: '1 task on container instances whose agents are silent, to be replaced when that lasts',
+      until: since + rules.lostAfterMs,
+    });
+    expect(texts(answer, 'agent')).toContain('1 task lost with silent container instances');
+  });
+
   it('with task sets tells of each, and that it waits for one when it has none', async () => {
     const set = aTaskSet({ taskSet: { scalePercent: 50 } });
     const service = { deploymentController: 'EXTERNAL', taskDefinitionArn: '', desiredCount: 4 } as const;
@@ -237,16 +252,13 @@ describe('the subject', () => {
 
 describe('a DRAINING instance', () => {
   it('says what the services of its tasks wait for', async () => {
-    const service = aService({ desiredCount: 1 });
-    const deployments = [newDeployment(service, { now: 0, random })];
+    const deployments = [aDeployment({ waiting: { reason: 'tasks to become healthy' } })];
     const { world } = await worldWithService({ deployments });
     const { containerInstanceArn } = await world.instance({ status: 'DRAINING' });
     const deploymentId = deployments[0]?.id ?? '';
     const task = aTask({ serviceName: 'web', deploymentId, containerInstanceArn });
     await world.store.write((tx) => tx.tasks.put(task));
     const answer = await why(world, arnId(containerInstanceArn));
-    expect(texts(answer, 'drain')[0]).toContain(
-      'stays while its service waits for a container instance that meets the requirements of its tasks',
-    );
+    expect(texts(answer, 'drain')[0]).toContain('waits for tasks to become healthy (see `berth why web`)');
   });
 });

@@ -2,9 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { whyInstance, type InstanceView } from '#control/why/why-instance.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
+import type { Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
+import { utcTime } from '#model/utc-time.ts';
 import type { WhyAnswer } from '#protocol/why.ts';
 import { aContainerInstance, type ContainerInstanceOverrides } from '#test/support/builders/a-container-instance.ts';
+import { aDeployment } from '#test/support/builders/a-deployment.ts';
+import { aService } from '#test/support/builders/a-service.ts';
 import { aTask, type TaskOverrides } from '#test/support/builders/a-task.ts';
 import { builtAt } from '#test/support/builders/unique.ts';
 
@@ -15,7 +19,7 @@ function why(
   const instance: ContainerInstance = aContainerInstance(overrides);
   const { containerInstanceArn } = instance;
   const live = tasks.map((each): Task => aTask({ containerInstanceArn, ...each }));
-  const defaults = { waitingServices: new Map<string, string>(), daemonServices: new Set<string>(), now: builtAt };
+  const defaults = { services: new Map<string, Service>(), now: builtAt };
   return whyInstance({ ...defaults, instance, tasks: live, ...view });
 }
 
@@ -68,18 +72,21 @@ describe('a DRAINING instance', () => {
           { ...service('logs') },
           { ...service('web'), desiredStatus: 'STOPPED', stoppingAt: 4 },
         ],
-        waitingServices: new Map([['api', 'tasks to become healthy']]),
-        daemonServices: new Set(['logs']),
+        services: new Map([
+          ['web', aService({ deployments: [aDeployment()] })],
+          ['api', aService({ deployments: [aDeployment({ waiting: { reason: 'tasks to become healthy' } })] })],
+          ['logs', aService({ schedulingStrategy: 'DAEMON' })],
+        ]),
       },
     );
     expect(answer.summary).toContain('6 tasks still on it');
     expect(texts(answer, 'drain').map((text) => text.replace(/^[0-9a-f]{12} /, ''))).toEqual([
-      '(family:web) belongs to no service and runs until it ends or is stopped',
-      '(service:web) is replaced by its service',
-      '(service:api) stays while its service waits for tasks to become healthy (see `berth why api`)',
-      '(service:api) is protected',
-      '(service:logs) is a daemon and leaves last',
-      '(service:web) is stopping',
+      'of family:web belongs to no service and is waited for',
+      'of service:web is being replaced (see `berth why web`)',
+      'of service:api waits for tasks to become healthy (see `berth why api`)',
+      `of service:api is protected until ${utcTime(builtAt + 1000)} (see \`berth why api\`)`,
+      'of service:logs is a daemon and leaves last (see `berth why logs`)',
+      'of service:web is stopping (see `berth why web`)',
     ]);
   });
 
@@ -87,5 +94,15 @@ describe('a DRAINING instance', () => {
     const tasks = Array.from({ length: 50 }, () => ({}));
     expect(texts(why({ status: 'DRAINING' }, { tasks }), 'drain').at(-1)).toBe('and 30 tasks more');
     expect(texts(why({ status: 'DRAINING' }, { tasks }), 'drain')).toHaveLength(21);
+  });
+
+  it('with a deadline tells when what is left is stopped', () => {
+    const tags = [{ key: 'berth:drain-deadline', value: '1h' }];
+    const answer = why({ status: 'DRAINING', drainingSince: builtAt, tags }, { tasks: [{}] });
+    expect(answer.findings).toContainEqual({
+      topic: 'drain',
+      text: 'what is left is stopped (berth:drain-deadline)',
+      until: builtAt + 3_600_000,
+    });
   });
 });
