@@ -14,7 +14,7 @@ import { invariantNames } from './violation.ts';
 
 const usage = `usage: npm run simulate -- --seeds <n> [--from <n>] [--threads <n>]
        npm run simulate -- --replay <seed> [--only <subject>]...   subjects: service/front, task/0123abcd, host-1, control, user, fault
-       npm run simulate -- --sabotage [--seeds <n>] [--threads <n>]`;
+       npm run simulate -- --sabotage [--only seam|source|<name>]... [--seeds <n>] [--threads <n>]`;
 const lastEntries = 40;
 const seedsPerSabotage = 40;
 
@@ -49,11 +49,12 @@ async function runMany(seeds: readonly number[], threads: number): Promise<numbe
   return tally.failed === 0 ? 0 : 1;
 }
 
-async function sabotage(seeds: number, threads: number): Promise<number> {
+async function sabotage(seeds: number, threads: number, only: readonly string[]): Promise<number> {
   let missed = 0;
   await searchSabotages({
     seeds,
     threads,
+    only,
     onFound({ name, kind, breaks, seed, violation }) {
       const found = violation !== undefined && breaks.includes(violation.invariant);
       if (!found) missed += 1;
@@ -82,7 +83,7 @@ async function main(): Promise<number> {
   const [seeds, from, threads] = [values.seeds, values.from, values.threads].map(Number) as [number, number, number];
   if (Number.isInteger(one)) return replay(one, values.only);
   if (Number.isInteger(threads) && values.sabotage) {
-    return sabotage(Number.isInteger(seeds) ? seeds : seedsPerSabotage, threads);
+    return sabotage(Number.isInteger(seeds) ? seeds : seedsPerSabotage, threads, values.only);
   }
   if (Number.isInteger(seeds) && Number.isInteger(from) && Number.isInteger(threads)) {
     return runMany(

@@ -19,14 +19,16 @@ export interface SabotageSearch {
   /** At most so many seeds for each. */
   readonly seeds: number;
   readonly threads: number;
+  /** Of these kinds, or with one of these texts in their names; all when there are none. */
+  readonly only?: readonly string[];
   onFound(finding: SabotageFinding): void;
 }
 
-export async function searchSabotages({ seeds, threads, onFound }: SabotageSearch): Promise<void> {
+export async function searchSabotages({ seeds, threads, only = [], onFound }: SabotageSearch): Promise<void> {
   const waiting = [
     ...sabotages.map(({ name, breaks }) => ({ name, breaks, kind: 'seam' as const })),
     ...mutations.map(({ name, breaks }) => ({ name, breaks, kind: 'source' as const })),
-  ];
+  ].filter(({ name, kind }) => only.length === 0 || only.some((text) => text === kind || name.includes(text)));
 
   async function work(): Promise<void> {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
