@@ -70,14 +70,16 @@ describe('a printed trace', () => {
   });
 });
 
-describe('a planted bug', () => {
-  it.each(mutations)('has its place in the source: $name', (mutation) => {
+describe('a sabotage', () => {
+  it.each(mutations)('in the source has its place there: $name', (mutation) => {
     expect(() => changedSource(readFileSync(pathOf(mutation), 'utf8'), mutation)).not.toThrow();
   });
 
-  it('is found, whichever it is, by an invariant that says what is wrong', async () => {
+  // Those in the source take longer: `npm run simulate -- --sabotage`.
+  it('at a seam is found, whichever it is, by an invariant that says what is wrong', async () => {
     const findings: SabotageFinding[] = [];
-    await searchSabotages({ seeds: seedsPerSabotage, threads, onFound: (finding) => findings.push(finding) });
+    const onFound = (finding: SabotageFinding): void => void findings.push(finding);
+    await searchSabotages({ seeds: seedsPerSabotage, threads, only: ['seam'], onFound });
     const missed = findings.filter(({ breaks, violation }) => !violation || !breaks.includes(violation.invariant));
     expect(missed).toEqual([]);
   });
