@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { ContainerDefinition } from '@aws-sdk/client-ecs';
+import { ECSClient, PutAttributesCommand, waitUntilTasksRunning, type ContainerDefinition } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { buildProgram, freePort } from '#test/support/processes.ts';
@@ -127,6 +127,45 @@ describe('with a cluster', () => {
     });
     expect(await berth('instance', 'activate', id)).toMatchObject({ code: 0 });
     expect(await berth('service', 'delete', 'last', '--force', '--wait')).toMatchObject({ code: 0 });
+  });
+
+  it('names a group of instances, lets a task wait for one to join it, and places it then', async () => {
+    await register('job', { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'] });
+    const [instance] = await json(z.array(z.looseObject({ containerInstanceArn: z.string() })), 'instance', 'list');
+    expect(await berth('capacity-provider', 'create', 'blue', '--group', 'rack-1', '--managed-scaling')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('berth.instance-group=rack-1'),
+    });
+    expect((await berth('capacity-provider', 'list')).out).toMatch(/blue +rack-1 +ENABLED +default/u);
+    expect((await berth('cluster', 'show')).out).toMatch(/capacity providers: +blue/u);
+
+    const run = ['run', 'job', '--capacity-provider-strategy', 'blue', '--wait-for-capacity', '5m'];
+    const { tasks } = await json(z.object({ tasks: Tasks }), ...run);
+    expect(tasks).toMatchObject([{ lastStatus: 'PROVISIONING', capacityProviderName: 'blue' }]);
+    const id = tasks[0]?.taskArn.split('/').at(-1) ?? '';
+    expect((await berth('task', 'show', id)).out).toMatch(/Waiting for a container instance until .* UTC, because/u);
+    expect((await berth('why', id)).out).toContain('waits for a place');
+
+    const { out } = await berth('env');
+    const value = (name: string): string => new RegExp(`export ${name}='([^']*)'`, 'u').exec(out)?.[1] ?? '';
+    const ecs = new ECSClient({
+      endpoint: value('AWS_ENDPOINT_URL'),
+      region: 'us-east-1',
+      credentials: { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') },
+    });
+    const targetId = instance?.containerInstanceArn ?? '';
+    const attribute = { name: 'berth.instance-group', value: 'rack-1', targetId };
+    await ecs.send(new PutAttributesCommand({ attributes: [attribute] }));
+    await waitUntilTasksRunning({ client: ecs, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { tasks: [id] });
+    ecs.destroy();
+    expect((await berth('capacity-provider', 'show', 'blue')).out).toContain(targetId.split('/').at(-1)?.slice(0, 12));
+
+    expect(await berth('capacity-provider', 'delete', 'blue')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('in use and cannot be removed: blue'),
+    });
+    expect(await berth('task', 'stop', id, '--wait')).toMatchObject({ code: 0 });
+    expect(await berth('capacity-provider', 'delete', 'blue')).toMatchObject({ code: 0 });
   });
 
   it('an interrupted wait ends with 130 and says how to look again', async () => {
