@@ -26,10 +26,10 @@ export interface Prepull {
 
 /** How far an instance is with the images of a deployment. */
 export type PrepullState =
-  /** It is to be asked, for the first time or again. */
-  | { kind: 'due' }
+  /** It is to be asked, for the first time or again; `failures` of attempts before. */
+  | { kind: 'due'; failures: number }
   /** `until`: when it is asked again if it has said nothing (epoch ms). */
-  | { kind: 'underWay'; until: number }
+  | { kind: 'underWay'; until: number; failures: number }
   /** Its deployment has yet to count the failure. */
   | { kind: 'failed'; reason: string; failures: number }
   /** It failed, and is tried again. */
@@ -53,15 +53,17 @@ export function isUnderWay({ outcome, askedAt }: Prepull, now: number): boolean 
 }
 
 export function prepullState(asked: Prepull | undefined, now: number): PrepullState {
-  if (asked === undefined) return { kind: 'due' };
+  if (asked === undefined) return { kind: 'due', failures: 0 };
   const { outcome, askedAt, retryAt, failures = 0 } = asked;
   if (outcome === undefined) {
-    return isUnderWay(asked, now) ? { kind: 'underWay', until: askedAt + prepullLimitMs } : { kind: 'due' };
+    return isUnderWay(asked, now)
+      ? { kind: 'underWay', until: askedAt + prepullLimitMs, failures }
+      : { kind: 'due', failures };
   }
   if (outcome.kind === 'pulled') return { kind: 'pulled' };
   const { reason } = outcome;
   if (retryAt === undefined) return { kind: 'failed', reason, failures: failures + 1 };
-  return retryAt > now ? { kind: 'held', reason, retryAt } : { kind: 'due' };
+  return retryAt > now ? { kind: 'held', reason, retryAt } : { kind: 'due', failures };
 }
 
 /** The pull asked for anew: what was counted before is remembered, so that the next delay is longer. */

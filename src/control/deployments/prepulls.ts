@@ -29,7 +29,7 @@ export function emptyPrepullPlan(): PrepullPlan {
 
 /**
  * Whether the task goes on for its instance's pull, which is noted: `pulls` while there is hope that it ends soon, `fails` after an attempt that
- * failed. Only a task that serves, and that another revision replaces, does.
+ * failed, also while the next one is under way. Only a task that serves, and that another revision replaces, does.
  */
 export function goesOnForImages(task: Task, input: PlanInput, plan: PrepullPlan): 'pulls' | 'fails' | undefined {
   const { snapshot, primary, now } = input;
@@ -41,10 +41,10 @@ export function goesOnForImages(task: Task, input: PlanInput, plan: PrepullPlan)
     case 'due':
       plan.due.add(arn);
       plan.untils.set(arn, now + prepullLimitMs);
-      return 'pulls';
+      return state.failures > 0 ? 'fails' : 'pulls';
     case 'underWay':
       plan.untils.set(arn, state.until);
-      return 'pulls';
+      return state.failures > 0 ? 'fails' : 'pulls';
     case 'failed':
       plan.held.set(arn, { reason: state.reason, retryAt: now + prepullRetryDelay(state.failures) });
       return 'fails';
@@ -58,8 +58,8 @@ export function goesOnForImages(task: Task, input: PlanInput, plan: PrepullPlan)
 export function imagesRank({ containerInstanceArn = '' }: Task, { snapshot }: PlanInput): number {
   const state = snapshot.prepulls.get(containerInstanceArn);
   if (state === undefined) return 0;
-  if (state.kind === 'underWay') return 1;
-  return state.kind === 'due' ? 2 : 3;
+  if (state.kind === 'failed' || state.kind === 'held' || state.failures > 0) return 3;
+  return state.kind === 'underWay' ? 1 : 2;
 }
 
 /** When the first of the instances that are waited for is asked again, if nothing is heard before. */

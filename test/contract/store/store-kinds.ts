@@ -82,8 +82,7 @@ const memory: StoreKind = {
   name: "the simulation's memory",
   start: () =>
     Promise.resolve({
-      newPlace: () =>
-        Promise.resolve({ address: 'memory', open: () => Promise.resolve(createMemoryStore()) }),
+      newPlace: () => Promise.resolve({ address: 'memory', open: () => Promise.resolve(createMemoryStore()) }),
       stop: () => Promise.resolve(),
     }),
 };

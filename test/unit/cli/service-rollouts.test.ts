@@ -54,6 +54,7 @@ function berth(history: History, meanwhile: () => Promise<void>, ...words: strin
   return { terminal, done: buildProgram(context, '1.2.3').parseAsync(words, { from: 'user' }) };
 }
 
+const update = ['service', 'update', 'web', '--task-definition', 'web:2', '--wait'];
 const breaker = { deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } } };
 
 async function failing(history: History): Promise<void> {
@@ -70,11 +71,7 @@ async function working(history: History): Promise<void> {
 describe('service update --wait', () => {
   it('follows a rollout that fails until it is taken back, and fails with the reason', async () => {
     const history = await History.steady(breaker);
-    const { terminal, done } = berth(
-      history,
-      () => failing(history),
-      ...['service', 'update', 'web', '--task-definition', 'web:2', '--wait'],
-    );
+    const { terminal, done } = berth(history, () => failing(history), ...update);
     await expect(done).rejects.toMatchObject({
       message: expect.stringMatching(
         /^the rollout failed and was taken back: ECS deployment circuit breaker: tasks failed to start\. Last failure: CannotStart/,
@@ -89,11 +86,7 @@ describe('service update --wait', () => {
     const history = await History.steady({
       deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: false } },
     });
-    const { done } = berth(
-      history,
-      () => failing(history),
-      ...['service', 'update', 'web', '--task-definition', 'web:2', '--wait'],
-    );
+    const { done } = berth(history, () => failing(history), ...update);
     await expect(done).rejects.toMatchObject({ message: expect.stringContaining('is not rolled back') });
   });
 
@@ -105,18 +98,14 @@ describe('service update --wait', () => {
         await history.world.call('UpdateService', { service: 'web', forceNewDeployment: true });
         await history.look();
       },
-      ...['service', 'update', 'web', '--task-definition', 'web:2', '--wait'],
+      ...update,
     );
     await expect(done).rejects.toMatchObject({ message: expect.stringContaining('Superseded by deploymentId') });
   });
 
   it('ends well when the rollout does', async () => {
     const history = await History.steady(breaker);
-    const { terminal, done } = berth(
-      history,
-      () => working(history),
-      ...['service', 'update', 'web', '--task-definition', 'web:2', '--wait'],
-    );
+    const { terminal, done } = berth(history, () => working(history), ...update);
     await done;
     expect(terminal.results).toContain('web is steady: 1/1 running');
   });

@@ -131,7 +131,7 @@ describe('what control asks for', () => {
     const outcome = prepull.obtain([{ image: 'a' }]);
     await settle();
     await last().end(new Error('no such image'));
-    expect(await outcome).toEqual({ kind: 'failed', reason: 'no such image' });
+    expect(await outcome).toEqual({ kind: 'failed', reason: 'CannotPullContainerError: no such image' });
   });
 });
 

@@ -355,6 +355,8 @@ describe('the tag berth:deployment-deadline', () => {
   test.each(['90', '90s', '1h30m', '2h', '1d', 'never'])('may be %s', async (value) => {
     const { world } = await History.steady({ tags: tags(value) });
     await world.call('TagResource', { resourceArn: serviceArn, tags: tags(value) });
+    const answer = await world.call('ListTagsForResource', { resourceArn: serviceArn });
+    expect(answer['tags']).toEqual(tags(value));
   });
 
   test.each(['soon', '', '0s', '-1m', '1.5h'])('cannot be %j', async (value) => {
