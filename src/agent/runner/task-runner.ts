@@ -149,7 +149,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     onChange(runner);
   }
 
-  /** Whatever waits for a moment goes on waiting as long as it would have. */
+  /** Whatever waits for a moment goes on waiting as long as it would have. Called before a moment is named by the clock as it is now. */
   function followClock(): void {
     const byMs = clockStep();
     if (byMs === 0) return;
@@ -280,6 +280,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     else {
       const attempt = attempts.get(subject) ?? 0;
       attempts.set(subject, attempt + 1);
+      followClock();
       retries.set(subject, { at: clock.now() + jittered(retryBackoff, attempt, random), why: outcome.why });
     }
     decide();
