@@ -4,6 +4,8 @@ import { systemClock } from '#lib/clock.ts';
 
 export interface Memory {
   residentMiB: number;
+  /** The most it ever was. */
+  peakMiB: number;
   /** The process's own: heaps and stacks. */
   anonymousMiB: number;
   /** Of files, here mostly of Node's own program: all processes that run it share these pages. */
@@ -19,7 +21,7 @@ export interface Idle {
 /** The kernel's clock ticks; 100 a second on every Linux a Node runs on (`getconf CLK_TCK`). */
 const ticksPerSecond = 100;
 
-async function cpuSeconds(pid: number): Promise<number> {
+export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // Fields behind the command's closing parenthesis: state is the third, utime the 14th, stime the 15th (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -32,6 +34,7 @@ export async function memoryOf(pid: number): Promise<Memory> {
     Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'mu').exec(status)?.[1]) / 1024;
   return {
     residentMiB: mebibytes('VmRSS'),
+    peakMiB: mebibytes('VmHWM'),
     anonymousMiB: mebibytes('RssAnon'),
     fileMiB: mebibytes('RssFile'),
   };
