@@ -4,7 +4,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { deadline, systemClock, type Clock } from '#lib/clock.ts';
+import { breathe, deadline, systemClock, type Clock } from '#lib/clock.ts';
 import { systemIds, type Ids } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom, type Random } from '#lib/random.ts';
@@ -104,7 +104,7 @@ function openStore(
   { clock, random, logger }: { clock: Clock; random: Random; logger: Logger },
 ): Promise<Store> {
   return store.kind === 'sqlite'
-    ? createSqliteStore({ path: store.path, clock, logger })
+    ? createSqliteStore({ path: store.path, clock, logger, breathe })
     : createPostgresStore({ url: store.url, clock, random, logger });
 }
 

@@ -80,6 +80,11 @@ function systemAfter(ms: number, run: () => void, options: AfterOptions = {}): T
   return { cancel: () => clearTimeout(timeout) };
 }
 
+/** Resolves once the events that wait by now have been dealt with: a long row of work breathes so that others get their turn. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** Not `performance.now()`: its first use loads a dozen of Node's modules, which every daemon would keep. */
 function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();

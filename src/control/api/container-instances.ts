@@ -159,8 +159,8 @@ async function shown(
   instances: readonly ContainerInstance[],
   include: Include,
 ): Promise<object[]> {
-  const occupying = instances.length === 0 ? [] : await tx.tasks.occupying(clusterName);
-  const byInstance = Map.groupBy(occupying, (task) => task.containerInstanceArn);
+  const places = instances.length === 0 ? [] : await tx.containerInstances.occupied(clusterName);
+  const byInstance = new Map(places.map(({ instance, tasks }) => [instance.containerInstanceArn, tasks]));
   const drains = await drainsOf(tx, clusterName, instances, clock.now());
   const cluster = await tx.clusters.get(clusterName);
   const providers = await tx.capacityProviders.getMany(cluster?.capacityProviders ?? []);

@@ -41,7 +41,9 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
       case 'running':
         if (entry.runningSince === undefined) failedTasks = failedPulls = 0;
         ran = true;
-        probation.push({ taskArn: entry.taskArn, runningSince: outcome.since });
+        probation.push(
+          entry.runningSince === outcome.since ? entry : { taskArn: entry.taskArn, runningSince: outcome.since },
+        );
         if (outcome.changesAt !== undefined) lookAgainAt = Math.min(lookAgainAt ?? Infinity, outcome.changesAt);
         break;
       case 'proven':
@@ -72,7 +74,8 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
     failedTasks,
     progress: {
       ...progress,
-      probation,
+      // The very same list when nothing changed: it is as long as the service is large, and is compared more than once.
+      probation: sameEntries(progress.probation, probation) ? progress.probation : probation,
       quickCrashes,
       healthFailures,
       ...(failedPulls === (progress.failedPulls ?? 0) ? {} : { failedPulls }),
@@ -83,6 +86,10 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
     },
   };
   return { deployment: settled, newFailures, ...(lookAgainAt === undefined ? {} : { lookAgainAt }) };
+}
+
+function sameEntries(a: readonly ProbationTask[], b: readonly ProbationTask[]): boolean {
+  return a.length === b.length && a.every((entry, index) => entry === b[index]);
 }
 
 type Outcome =

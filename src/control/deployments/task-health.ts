@@ -1,5 +1,5 @@
 /** How a service counts one of its tasks. The table is in docs/deployments.md. */
-import type { Deployment } from '#model/deployment.ts';
+import type { Deployment, ProbationTask } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
 import { hasStopped, taskStatusRank, type Task } from '#model/task.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
@@ -51,10 +51,25 @@ export function isHealthy(
 ): boolean {
   if (!isRunning(task) || isUnhealthy(task, snapshot.service, now)) return false;
   if (snapshot.healthChecked.has(task.taskDefinitionArn)) return task.healthStatus === 'HEALTHY';
-  const entry = deployment?.progress?.probation.find(({ taskArn }) => taskArn === task.taskArn);
+  const entry = deployment === undefined ? undefined : probationOf(deployment).get(task.taskArn);
   if (entry === undefined) return true;
   return entry.runningSince !== undefined && entry.runningSince + snapshot.rules.healthyAfterMs <= now;
 }
+
+const probations = new WeakMap<readonly ProbationTask[], ReadonlyMap<string, ProbationTask>>();
+
+/** A deployment's list of tasks on probation by their ARNs: asked for each task of a service, so that it is made once for each list. */
+function probationOf({ progress }: Deployment): ReadonlyMap<string, ProbationTask> {
+  const list = progress?.probation ?? noProbation;
+  let byArn = probations.get(list);
+  if (byArn === undefined) {
+    byArn = new Map(list.map((entry) => [entry.taskArn, entry]));
+    probations.set(list, byArn);
+  }
+  return byArn;
+}
+
+const noProbation: readonly ProbationTask[] = [];
 
 /** Whether a rollout may count on the task for its completion: RUNNING, and HEALTHY where that is checked. Nothing waits 40 s here. */
 export function isUp(task: Task, snapshot: ServiceSnapshot, now: number): boolean {

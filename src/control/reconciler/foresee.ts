@@ -9,7 +9,7 @@ import type { StoreTransaction } from '#control/store/store.ts';
 import type { WhyPlacement } from '#protocol/why.ts';
 import { decideService, type ServiceDecision } from '../deployments/decide-service.ts';
 import type { SchedulingRules, ServiceSnapshot, Unplaced } from '../deployments/snapshot.ts';
-import { reportPlacement } from '../scheduler/placement-report.ts';
+import { reportPlacementAmong } from '../scheduler/placement-report.ts';
 import { findPlaces, unplacedPart } from './launch.ts';
 import { launchRequestOf, unplacedOf } from './service-executors.ts';
 import { definitionByArn, readServiceSnapshot } from './service-snapshot.ts';
@@ -46,10 +46,10 @@ export async function foreseeService(
     const { noInstances: _, ...part } = unplacedPart(request, search);
     if (part.unplaced === 0) continue;
     unplaced.set(deployment.id, unplacedOf(part));
-    for (const { instances, result } of search.shares) {
+    for (const { candidates, result } of search.shares) {
       const tasks = (result.refused?.count ?? 0) + search.unknown.length;
       if (tasks === 0) continue;
-      const report = reportPlacement(search.wanted, instances, search.occupying);
+      const report = reportPlacementAmong(search.wanted, candidates);
       placement.push({ deploymentId: deployment.id, tasks, ...report });
     }
   }

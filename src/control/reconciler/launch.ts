@@ -19,19 +19,19 @@ import { attributesToRun } from '#model/task-definition-requirements.ts';
 import { taskResources, type TaskDefinition } from '#model/task-definition.ts';
 import { defaultEphemeralStorage } from '#model/fargate.ts';
 import type { NetworkAttachment, Task, TaskContainer, TaskOverride } from '#model/task.ts';
-import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
+import type { StoreTransaction } from '#control/store/store.ts';
 import { pinnedDigestOf } from '../deployments/pinned-images.ts';
-import type { Occupant } from '../scheduler/candidate.ts';
+import { candidatesOn, occupied, type Candidate } from '../scheduler/candidate.ts';
 import {
   occupantOf,
-  place,
-  placeOnEach,
+  placeAmong,
+  placeOnEachOf,
   type Placement,
   type PlacementRefusal,
   type PlacementResult,
 } from '../scheduler/place.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
-import { assignmentNumbers } from './assignment-number.ts';
+import { takeAssignmentNumbers } from './assignment-number.ts';
 import { capacityShares, type CapacityShare } from './capacity-shares.ts';
 
 export interface LaunchDeps {
@@ -91,16 +91,21 @@ export async function launchTasks(
   deps: LaunchDeps,
   request: LaunchRequest,
 ): Promise<LaunchOutcome> {
-  const { instances, shares, unknown } = await findPlaces(tx, deps, request);
+  const { candidates, shares, unknown } = await findPlaces(tx, deps, request);
 
-  const numberOf = assignmentNumbers(tx);
-  const byArn = new Map(instances.map((instance) => [instance.containerInstanceArn, instance]));
+  const placements = shares.flatMap(({ result }) => result.placements);
+  const chosenArns = new Set(placements.map(({ containerInstanceArn }) => containerInstanceArn));
+  const byArn = new Map<string, ContainerInstance>();
+  for (const { instance } of candidates) {
+    if (chosenArns.has(instance.containerInstanceArn)) byArn.set(instance.containerInstanceArn, instance);
+  }
+  const numbers = await takeAssignmentNumbers(tx, [...byArn.values()]);
   const tasks: Task[] = [];
   for (const { capacityProviderName, result } of shares) {
     for (const placement of result.placements) {
       const instance = byArn.get(placement.containerInstanceArn);
-      if (instance === undefined) continue;
-      const assignmentNumber = await numberOf(placement.containerInstanceArn);
+      const assignmentNumber = numbers.get(placement.containerInstanceArn);
+      if (instance === undefined || assignmentNumber === undefined) continue;
       const task = newTask(deps, request, capacityProviderName);
       tasks.push(onInstance(task, { placement, instance, assignmentNumber }, deps.clock.now()));
     }
@@ -122,14 +127,15 @@ function waitOf({ wait }: LaunchRequest, { waits }: ShareSearch): number | undef
 
 /** What one capacity provider's instances take of a launch. */
 export interface ShareSearch extends CapacityShare {
+  /** Those that were asked. */
+  candidates: readonly Candidate[];
   result: PlacementResult;
 }
 
 export interface PlaceSearch {
   wanted: PlacementRequest;
   /** Those of the cluster, asked or not. */
-  instances: readonly ContainerInstance[];
-  occupying: readonly OccupyingTask[];
+  candidates: readonly Candidate[];
   /** One for each capacity provider; one in all where no strategy shares the tasks out. */
   shares: readonly ShareSearch[];
   /** Instances that the request names and the cluster has not. */
@@ -142,35 +148,58 @@ export async function findPlaces(
   { random }: Pick<LaunchDeps, 'random'>,
   request: LaunchRequest,
 ): Promise<PlaceSearch> {
-  const { clusterName } = request.cluster;
-  const instances = await tx.containerInstances.list({ clusterName });
-  const occupying = await tx.tasks.occupying(clusterName);
+  const candidates = candidatesOn(await tx.containerInstances.occupied(request.cluster.clusterName));
+  const instances = candidates.map(({ instance }) => instance);
   const wanted = placementRequest(request);
   if (request.containerInstanceArns === undefined) {
-    const shares = await capacityShares(tx, { ...request, clusterName }, instances);
-    return { wanted, instances, occupying, shares: placeShares(shares, wanted, occupying, random), unknown: [] };
+    const shares = await capacityShares(tx, { ...request, clusterName: request.cluster.clusterName }, instances);
+    return { wanted, candidates, shares: placeShares(shares, wanted, candidates, random), unknown: [] };
   }
   const named = new Set(request.containerInstanceArns);
-  const chosen = instances.filter((instance) => named.has(instance.containerInstanceArn));
-  const known = new Set(chosen.map(({ containerInstanceArn }) => containerInstanceArn));
+  const chosen = candidates.filter(({ instance }) => named.has(instance.containerInstanceArn));
+  const known = new Set(chosen.map(({ instance }) => instance.containerInstanceArn));
   const unknown = [...named].filter((arn) => !known.has(arn)).map((arn): Failure => ({ arn, reason: 'MISSING' }));
-  const result = placeOnEach(wanted, chosen, occupying);
-  const share = { count: named.size, instances: chosen, waits: false, result };
-  return { wanted, instances, occupying, shares: [share], unknown };
+  const share: ShareSearch = {
+    count: named.size,
+    instances: chosen.map(({ instance }) => instance),
+    candidates: chosen,
+    waits: false,
+    result: placeOnEachOf(wanted, chosen),
+  };
+  return { wanted, candidates, shares: [share], unknown };
 }
 
 /** Each on its own instances; what finds no place with its provider does not go to another, as in ECS. */
 function placeShares(
   shares: readonly CapacityShare[],
   wanted: PlacementRequest,
-  before: readonly Occupant[],
+  all: readonly Candidate[],
   random: Random,
 ): ShareSearch[] {
-  let occupying = before;
+  let left = all;
   return shares.map((share) => {
-    const result = place({ ...wanted, count: share.count }, share.instances, occupying, random);
-    if (shares.length > 1) occupying = [...occupying, ...result.placements.map((each) => occupantOf(wanted, each))];
-    return { ...share, result };
+    const asked = share.instances.length === left.length ? left : among(left, share.instances);
+    const result = placeAmong({ ...wanted, count: share.count }, asked, random);
+    if (shares.length > 1) left = withPlacements(left, wanted, result.placements);
+    return { ...share, candidates: asked, result };
+  });
+}
+
+function among(candidates: readonly Candidate[], instances: readonly ContainerInstance[]): Candidate[] {
+  const arns = new Set(instances.map(({ containerInstanceArn }) => containerInstanceArn));
+  return candidates.filter(({ instance }) => arns.has(instance.containerInstanceArn));
+}
+
+/** What the next share finds: the tasks of the one before have taken their room. */
+function withPlacements(
+  candidates: readonly Candidate[],
+  wanted: PlacementRequest,
+  placements: readonly Placement[],
+): Candidate[] {
+  const byInstance = Map.groupBy(placements, ({ containerInstanceArn }) => containerInstanceArn);
+  return candidates.map((candidate) => {
+    const own = byInstance.get(candidate.instance.containerInstanceArn) ?? [];
+    return own.reduce((taken, placement) => occupied(taken, occupantOf(wanted, placement)), candidate);
   });
 }
 

@@ -45,6 +45,9 @@ const tickJitter = 0.2;
 const listBatch = 500;
 /** A full cluster where much changes must not look at every waiting service for every task; one look covers what changes meanwhile. */
 const roomDelayMs = 250;
+/** A look at a service costs as much as it has tasks: one of thousands gathers the changes of a while, small ones are looked at at once. */
+const gatheringMsPerTask = 0.5;
+const gatheringFromTasks = 250;
 const queueBackoff = { baseMs: 50, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
 /** The rules of decisions as they are configured. */
@@ -67,9 +70,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const awaitImages = new Set<string>();
   /** Clusters with tasks that wait for room, to look at again when some may have appeared. */
   const waitingIn = new Set<string>();
+  /** How long changes of the tasks of large services are gathered; what people ask of a service is looked at at once. */
+  const gatheringMs = new Map<string, number>();
+  /** What is announced while a service is looked at is most likely of the look itself. */
+  const looking = new Set<string>();
   /** What placement, and who waits for images, last saw of each instance, to tell changes that matter from assignments. */
   const lastSeen = new Map<string, string>();
   const lastPrepulls = new Map<string, string>();
+  /** As it was at the last look: most changes are assignments, which need not be compared any further. */
+  const lastLooked = new Map<string, ContainerInstance>();
   /** Grows with every look: the queues feed each other, so all are idle when a round over them saw none. */
   let looks = 0;
   let listeningSince = clock.now();
@@ -104,6 +113,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     onError: (clusterName, error, attempt) =>
       logger.error({ clusterName, error, attempt }, 'looking at the waiting tasks of a cluster failed'),
   });
+  /** Of many instances that change at once, a cluster's services are told once in a while. */
+  const clusters = createWorkQueue({
+    clock,
+    random,
+    concurrency: 1,
+    backoff: queueBackoff,
+    run: (clusterName) => addServicesOf(clusterName),
+    onError: (clusterName, error, attempt) =>
+      logger.error({ clusterName, error, attempt }, 'the services of a cluster could not be told of a change'),
+  });
 
   async function lookAtWaiting(clusterName: string): Promise<LookAgain> {
     looks += 1;
@@ -114,26 +133,34 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function lookAtService(serviceArn: string): Promise<LookAgain> {
     looks += 1;
-    const look = await reconcileService({ ...options, rules, listeningSince }, serviceArn);
+    looking.add(serviceArn);
+    const look = await reconcileService({ ...options, rules, listeningSince }, serviceArn).finally(() =>
+      looking.delete(serviceArn),
+    );
     setMembership(wantPlace, serviceArn, look.wantsPlace);
     setMembership(awaitImages, serviceArn, look.awaitsImages);
+    if (look.tasks < gatheringFromTasks) gatheringMs.delete(serviceArn);
+    else gatheringMs.set(serviceArn, look.tasks * gatheringMsPerTask);
     return { lookAgainAt: look.lookAgainAt };
   }
 
   async function lookAtInstance(containerInstanceArn: string): Promise<LookAgain> {
     looks += 1;
     const look = await reconcileInstance({ store, clock, listeningSince }, containerInstanceArn);
-    if (look.instance !== undefined) await tellServicesOf(look.instance);
+    if (look.instance !== undefined) tellServicesOf(look.instance);
     return { lookAgainAt: look.lookAgainAt };
   }
 
-  async function tellServicesOf(instance: ContainerInstance): Promise<void> {
+  function tellServicesOf(instance: ContainerInstance): void {
+    const before = lastLooked.get(instance.containerInstanceArn);
+    lastLooked.set(instance.containerInstanceArn, instance);
+    if (before !== undefined && saysTheSame(before, instance)) return;
     const { containerInstanceArn, status, agentConnected, health, resources, prepulls } = instance;
     const { agentAttributes, customAttributes } = instance;
     const placement = [status, agentConnected, health.status, resources, agentAttributes, customAttributes];
     if (isNews(lastSeen, containerInstanceArn, placement)) {
       if (waitingIn.has(instance.clusterName)) provisioning.add(instance.clusterName);
-      await addServicesOf(instance.clusterName);
+      clusters.add(instance.clusterName);
     }
     if (isNews(lastPrepulls, containerInstanceArn, prepulls)) for (const arn of awaitImages) services.add(arn);
   }
@@ -155,11 +182,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function onChange(changes: ChangeSet): void {
-    for (const arn of changes.services) services.add(arn);
+    for (const arn of changes.services) {
+      const ms = changes.tasks.size > 0 || looking.has(arn) ? gatheringMs.get(arn) : undefined;
+      if (ms === undefined) services.add(arn);
+      else services.addAfter(arn, ms);
+    }
     for (const arn of changes.containerInstances) instances.add(arn);
     for (const clusterName of changes.waiting) provisioning.add(clusterName);
     if (changes.tasks.size === 0) return;
-    for (const arn of wantPlace) services.addAfter(arn, roomDelayMs);
+    for (const arn of wantPlace) services.addAfter(arn, Math.max(roomDelayMs, gatheringMs.get(arn) ?? 0));
     for (const clusterName of waitingIn) provisioning.addAfter(clusterName, roomDelayMs);
   }
 
@@ -194,7 +225,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     async stop() {
       unsubscribe?.();
       tick?.cancel();
-      await Promise.all([services.stop(), instances.stop(), provisioning.stop(), background.settled()]);
+      const queues = [services, instances, clusters, provisioning];
+      await Promise.all([...queues.map((queue) => queue.stop()), background.settled()]);
     },
     async idle() {
       let before: number;
@@ -202,6 +234,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         before = looks;
         await background.settled();
         await instances.idle();
+        await clusters.idle();
         await services.idle();
         await provisioning.idle();
       } while (looks !== before);
@@ -212,6 +245,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 function setMembership(set: Set<string>, key: string, isMember: boolean): void {
   if (isMember) set.add(key);
   else set.delete(key);
+}
+
+/** Without looking into the parts: those that were not replaced are the same values. */
+function saysTheSame(before: ContainerInstance, after: ContainerInstance): boolean {
+  return (
+    before.status === after.status &&
+    before.agentConnected === after.agentConnected &&
+    before.health === after.health &&
+    before.resources === after.resources &&
+    before.prepulls === after.prepulls &&
+    before.agentAttributes === after.agentAttributes &&
+    before.customAttributes === after.customAttributes
+  );
 }
 
 /** Whether the value differs from the one that was noted under the key before; it is noted. */

@@ -29,6 +29,8 @@ export interface ServiceWork {
   readonly cluster: Cluster;
   readonly now: number;
   service: Service;
+  /** How many tasks this look may still start; 0 says that there may be more to start. */
+  startsLeft: number;
   /** What placement refused so far, by deployment. */
   readonly unplaced: Map<string, Unplaced>;
 }
@@ -60,14 +62,16 @@ const executors: Executors = {
 
   async startTasks(work, action) {
     const deployment = work.service.deployments.find(({ id }) => id === action.deploymentId);
-    if (deployment === undefined) return;
+    if (deployment === undefined || work.startsLeft === 0) return;
     const definition = await definitionByArn(work.tx, deployment.taskDefinitionArn);
     if (definition === undefined) {
       const explanation = `because its task definition ${deployment.taskDefinitionArn} was deleted.`;
       work.unplaced.set(deployment.id, { count: action.count, explanation, forWantOfRoom: false });
       return;
     }
-    const outcome = await launchTasks(work.tx, work.deps, launchRequestOf(work, deployment, definition, action));
+    const request = launchRequestOf(work, deployment, definition, atMost(action, work.startsLeft));
+    const outcome = await launchTasks(work.tx, work.deps, request);
+    work.startsLeft -= outcome.tasks.length;
     if (outcome.tasks.length > 0) {
       putOnProbation(work, deployment.id, outcome.tasks);
       const taskArns = outcome.tasks.map(({ taskArn }) => taskArn);
@@ -159,6 +163,14 @@ async function run<Kind extends ServiceActionKind>(
   action: ServiceActionMap[Kind],
 ): Promise<void> {
   await executors[kind](work, action);
+}
+
+function atMost({ count, containerInstanceArns, ...rest }: ServiceActionMap['startTasks'], most: number) {
+  return {
+    ...rest,
+    count: Math.min(count, most),
+    ...(containerInstanceArns === undefined ? {} : { containerInstanceArns: containerInstanceArns.slice(0, most) }),
+  };
 }
 
 /** The launch that starting tasks of a deployment means. */

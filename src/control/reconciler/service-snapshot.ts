@@ -8,7 +8,7 @@ import type { Service } from '#model/service.ts';
 import { attributesToRun } from '#model/task-definition-requirements.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { Task } from '#model/task.ts';
-import type { OccupyingTask, StoreTransaction } from '#control/store/store.ts';
+import type { OccupiedInstance, StoreTransaction } from '#control/store/store.ts';
 import type {
   AgentView,
   DaemonInstance,
@@ -18,7 +18,7 @@ import type {
   Unplaced,
 } from '../deployments/snapshot.ts';
 import { isLive, isLost } from '../deployments/task-health.ts';
-import { candidatesOf } from '../scheduler/candidate.ts';
+import { candidatesOn } from '../scheduler/candidate.ts';
 import { refusalOf, suitabilityFilters } from '../scheduler/filters.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { removalOrder } from '../scheduler/scale-in.ts';
@@ -45,7 +45,7 @@ export async function readServiceSnapshot(
   const instances = await tx.containerInstances.list({ clusterName });
   const definitions = await definitionsInUse(tx, service, tasks);
   const daemon = service.schedulingStrategy === 'DAEMON';
-  const occupying = daemon || mayRemove(service, live) ? await tx.tasks.occupying(clusterName) : [];
+  const places = daemon || mayRemove(service, live) ? await tx.containerInstances.occupied(clusterName) : [];
   return {
     service,
     tasks,
@@ -55,15 +55,14 @@ export async function readServiceSnapshot(
     agents: agentsOf(known, instances, listeningSince),
     healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
     unplaced,
-    daemonInstances: daemon ? await readDaemonInstances(tx, service, { instances, occupying, definitions }) : [],
+    daemonInstances: daemon ? await readDaemonInstances(tx, service, { places, definitions }) : [],
     removalOrder: mayRemove(service, live)
       ? removalOrder({
           tasks: live,
           serviceName,
           strategy: service.placementStrategy,
           capacityProviderStrategy: service.capacityProviderStrategy,
-          instances,
-          occupying,
+          candidates: candidatesOn(places),
         })
       : [],
     prepulls: prepullsOf(service, instances, now),
@@ -165,20 +164,19 @@ function mayRemove({ deployments, desiredCount, deploymentController }: Service,
 }
 
 interface ClusterView {
-  instances: readonly ContainerInstance[];
-  occupying: readonly OccupyingTask[];
+  places: readonly OccupiedInstance[];
   definitions: readonly TaskDefinition[];
 }
 
 async function readDaemonInstances(
   tx: StoreTransaction,
   service: Service,
-  { instances, occupying, definitions }: ClusterView,
+  { places, definitions }: ClusterView,
 ): Promise<DaemonInstance[]> {
   const primary = service.deployments.find(({ status }) => status === 'PRIMARY');
   const definition = definitions.find(({ taskDefinitionArn }) => taskDefinitionArn === primary?.taskDefinitionArn);
-  const replicas = await replicaServices(tx, occupying, service.clusterName);
-  return candidatesOf(instances, occupying).map((candidate) => {
+  const replicas = await replicaServices(tx, places, service.clusterName);
+  return candidatesOn(places).map((candidate) => {
     const { containerInstanceArn, status, agentConnected } = candidate.instance;
     const refused =
       definition === undefined
@@ -189,9 +187,7 @@ async function readDaemonInstances(
       suitable: definition !== undefined && refused === undefined,
       draining: status === 'DRAINING',
       connected: agentConnected,
-      inUse: occupying.some(
-        (task) => task.containerInstanceArn === containerInstanceArn && replicas.has(task.serviceName ?? ''),
-      ),
+      inUse: candidate.occupants.some((task) => replicas.has(task.serviceName ?? '')),
     };
   });
 }
@@ -213,12 +209,12 @@ function placementRequestOf(service: Service, definition: TaskDefinition): Place
 /** Names of the REPLICA services that have tasks in the cluster. */
 async function replicaServices(
   tx: StoreTransaction,
-  occupying: readonly OccupyingTask[],
+  places: readonly OccupiedInstance[],
   clusterName: string,
 ): Promise<Set<string>> {
+  const named = new Set(places.flatMap(({ tasks }) => tasks.flatMap(({ serviceName }) => serviceName ?? [])));
   const names = new Set<string>();
-  for (const { serviceName } of occupying) {
-    if (serviceName === undefined || names.has(serviceName)) continue;
+  for (const serviceName of named) {
     const other = await tx.services.get(clusterName, serviceName);
     if (other?.schedulingStrategy === 'REPLICA') names.add(serviceName);
   }

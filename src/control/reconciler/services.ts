@@ -19,6 +19,8 @@ export interface ServiceLook {
   wantsPlace: boolean;
   /** Some of its tasks go on until instances have pulled: look again when one answers. */
   awaitsImages: boolean;
+  /** How many it has that have not ended. */
+  tasks: number;
 }
 
 export interface ServiceLookDeps extends LaunchDeps {
@@ -28,6 +30,8 @@ export interface ServiceLookDeps extends LaunchDeps {
   listeningSince: number;
 }
 
+/** So many are started at once; the next look goes on, and what else the store has to do comes in between. */
+const mostStartsOfALook = 250;
 /** A decision may learn from placement that there is no room, and then decide once more with that knowledge. */
 const mostRounds = 3;
 
@@ -40,23 +44,28 @@ async function lookAtService(tx: StoreTransaction, deps: ServiceLookDeps, servic
   const service = await tx.services.get(clusterName, arnId(serviceArn));
   const cluster = await tx.clusters.get(clusterName);
   if (service === undefined || cluster === undefined || service.status === 'INACTIVE')
-    return { wantsPlace: false, awaitsImages: false };
+    return { wantsPlace: false, awaitsImages: false, tasks: 0 };
 
   const now = deps.clock.now();
   const unplaced = new Map<string, Unplaced>();
-  const work: ServiceWork = { tx, deps, cluster, now, service, unplaced };
+  const work: ServiceWork = { tx, deps, cluster, now, service, unplaced, startsLeft: mostStartsOfALook };
+  let tasks = 0;
   let decision: ServiceDecision = { actions: [] };
   for (let round = 0; round < mostRounds; round += 1) {
     const refusedBefore = unplaced.size;
     const { rules, listeningSince } = deps;
     const snapshot = await readServiceSnapshot(tx, work.service, { rules, unplaced, now, listeningSince });
+    tasks = snapshot.tasks.length;
     decision = decideService(snapshot, now);
     for (const action of decision.actions) await execute(work, action);
     if (unplaced.size === refusedBefore) break;
   }
   if (!sameContent(work.service, service)) await saveService(tx, { before: service, after: work.service, now });
-  const { wakeAt, waiting } = decision;
+  const { waiting } = decision;
+  // Where some found no place, more would not either: the next look waits for room.
+  const wakeAt = work.startsLeft > 0 || unplaced.size > 0 ? decision.wakeAt : now;
   return {
+    tasks,
     wantsPlace: unplaced.size > 0,
     awaitsImages: decision.awaitsImages === true,
     ...(wakeAt === undefined ? {} : { lookAgainAt: wakeAt }),

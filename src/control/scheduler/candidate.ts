@@ -30,15 +30,66 @@ export interface Candidate {
 /** One candidate per instance, in the order given. */
 export function candidatesOf(instances: readonly ContainerInstance[], occupying: readonly Occupant[]): Candidate[] {
   const byInstance = Map.groupBy(occupying, (occupant) => occupant.containerInstanceArn);
-  return instances.map((instance) => {
-    const occupants = byInstance.get(instance.containerInstanceArn) ?? [];
-    return {
+  return candidatesOn(
+    instances.map((instance) => ({ instance, tasks: byInstance.get(instance.containerInstanceArn) ?? [] })),
+  );
+}
+
+/** An instance with what occupies it. Values that are the same are taken to say the same. */
+export interface OccupiedPlace {
+  readonly instance: ContainerInstance;
+  readonly tasks: readonly Occupant[];
+}
+
+const known = new WeakMap<OccupiedPlace, Candidate>();
+
+/** As `candidatesOf`; a place that was seen before costs nothing again. */
+export function candidatesOn(places: readonly OccupiedPlace[]): Candidate[] {
+  return places.map((place) => {
+    const seen = known.get(place);
+    if (seen !== undefined) return seen;
+    const { instance, tasks } = place;
+    const candidate = {
       instance,
       attributes: instanceAttributes(instance),
-      occupants,
-      remaining: remainingResources(instance.resources, occupants),
+      occupants: tasks,
+      remaining: remainingResources(instance.resources, tasks),
     };
+    known.set(place, candidate);
+    return candidate;
   });
+}
+
+interface Tally {
+  readonly services: ReadonlyMap<string | undefined, number>;
+  readonly groups: ReadonlyMap<string, number>;
+}
+
+const tallies = new WeakMap<readonly Occupant[], Tally>();
+
+/** How many of its tasks are of the service, or else of the group, whose tasks are to be spread. */
+export function ownTasks(
+  { occupants }: Candidate,
+  { group, serviceName }: { readonly group: string; readonly serviceName?: string },
+): number {
+  if (occupants.length === 0) return 0;
+  let tally = tallies.get(occupants);
+  if (tally === undefined) {
+    tally = tallyOf(occupants);
+    tallies.set(occupants, tally);
+  }
+  return (serviceName === undefined ? tally.groups.get(group) : tally.services.get(serviceName)) ?? 0;
+}
+
+function tallyOf(occupants: readonly Occupant[]): Tally {
+  const services = new Map<string | undefined, number>();
+  const groups = new Map<string, number>();
+  for (const { desiredStatus, lostAt, serviceName, group } of occupants) {
+    if (desiredStatus !== 'RUNNING' || lostAt !== undefined) continue;
+    services.set(serviceName, (services.get(serviceName) ?? 0) + 1);
+    groups.set(group, (groups.get(group) ?? 0) + 1);
+  }
+  return { services, groups };
 }
 
 /** The candidate with one more task on it. */

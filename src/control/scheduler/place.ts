@@ -1,13 +1,13 @@
-/** Placement: which instances take the tasks of a request. Pure; asked again for each task, so that a request sees its own placements. */
+/** Placement: which instances take the tasks of a request. Pure; a request sees its own placements. */
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Failure } from '#model/placement.ts';
 import type { Random } from '#lib/random.ts';
 import { candidatesOf, occupied, type Candidate, type Occupant } from './candidate.ts';
+import { createChooser, slotsOf } from './choice.ts';
 import { explainRefusals } from './explain.ts';
 import { refusalOf, type RefusedCandidate } from './filters.ts';
 import type { PlacementRequest } from './placement-request.ts';
-import { choose } from './strategies.ts';
 
 export interface Placement {
   containerInstanceArn: string;
@@ -38,18 +38,28 @@ export function place(
   occupying: readonly Occupant[],
   random: Random,
 ): PlacementResult {
-  let candidates = candidatesOf(instances, occupying);
+  return placeAmong(request, candidatesOf(instances, occupying), random);
+}
+
+/** As `place`, for callers that know the candidates already. */
+export function placeAmong(
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+  random: Random,
+): PlacementResult {
+  const slots = slotsOf(candidates);
+  const chooser = createChooser(slots, request, random);
   const placements: Placement[] = [];
   while (placements.length < request.count) {
-    const { passed, refused } = sift(candidates, request);
-    const chosen = choose(passed, request, candidates, random);
-    if (chosen === undefined) {
-      return { placements, refused: refusal(request.count - placements.length, instances.length === 0, refused) };
+    const slot = chooser.next();
+    if (slot === undefined) {
+      const refused = slots.flatMap(({ candidate }) => refusalOf(candidate, request) ?? []);
+      return { placements, refused: refusal(request.count - placements.length, slots.length === 0, refused) };
     }
-    const placement = placementOn(chosen, request);
+    const placement = placementOn(slot.candidate, request);
     placements.push(placement);
-    const occupant = occupantOf(request, placement);
-    candidates = candidates.map((candidate) => (candidate === chosen ? occupied(candidate, occupant) : candidate));
+    slot.candidate = occupied(slot.candidate, occupantOf(request, placement));
+    chooser.placed(slot);
   }
   return { placements };
 }
@@ -63,30 +73,24 @@ export function placeOnEach(
   instances: readonly ContainerInstance[],
   occupying: readonly Occupant[],
 ): PlacementResult {
+  return placeOnEachOf(request, candidatesOf(instances, occupying));
+}
+
+/** As `placeOnEach`, for callers that know the candidates already. */
+export function placeOnEachOf(
+  request: Omit<PlacementRequest, 'count'>,
+  candidates: readonly Candidate[],
+): PlacementResult {
   const placements: Placement[] = [];
   const refused: RefusedCandidate[] = [];
-  const whole = { ...request, count: instances.length };
-  for (const candidate of candidatesOf(instances, occupying)) {
+  const whole = { ...request, count: candidates.length };
+  for (const candidate of candidates) {
     const found = refusalOf(candidate, whole);
     if (found === undefined) placements.push(placementOn(candidate, whole));
     else refused.push(found);
   }
   if (refused.length === 0) return { placements };
   return { placements, refused: refusal(refused.length, false, refused) };
-}
-
-function sift(
-  candidates: readonly Candidate[],
-  request: PlacementRequest,
-): { passed: Candidate[]; refused: RefusedCandidate[] } {
-  const passed: Candidate[] = [];
-  const refused: RefusedCandidate[] = [];
-  for (const candidate of candidates) {
-    const found = refusalOf(candidate, request);
-    if (found === undefined) passed.push(candidate);
-    else refused.push(found);
-  }
-  return { passed, refused };
 }
 
 function placementOn({ instance, remaining }: Candidate, { resources }: PlacementRequest): Placement {

@@ -57,10 +57,15 @@ export function reportPlacement(
   instances: readonly ContainerInstance[],
   occupying: readonly Occupant[],
 ): PlacementReport {
-  const refused = candidatesOf(instances, occupying).flatMap((candidate) => refusalOf(candidate, request) ?? []);
+  return reportPlacementAmong(request, candidatesOf(instances, occupying));
+}
+
+/** As `reportPlacement`, for callers that know the candidates already. */
+export function reportPlacementAmong(request: PlacementRequest, candidates: readonly Candidate[]): PlacementReport {
+  const refused = candidates.flatMap((candidate) => refusalOf(candidate, request) ?? []);
   return {
-    instances: instances.length,
-    fitting: instances.length - refused.length,
+    instances: candidates.length,
+    fitting: candidates.length - refused.length,
     refusals: refusalsByFilter(refused),
     nearest: nearestOf(refused, request),
   };

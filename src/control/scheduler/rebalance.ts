@@ -121,10 +121,10 @@ function moveWithin(group: readonly Candidate[], field: string, question: Narrow
 }
 
 /** As a scale-in would take it, of those that may go. */
-function victimOf(tasks: readonly MovableTask[], { request, instances, occupying }: Narrowed): string | undefined {
+function victimOf(tasks: readonly MovableTask[], { request, everywhere: candidates }: Narrowed): string | undefined {
   const { serviceName, strategy } = request;
   const pinned = new Set(tasks.filter((task) => task.pinned).map(({ taskArn }) => taskArn));
-  return removalOrder({ tasks, serviceName, strategy, instances, occupying }).find((arn) => !pinned.has(arn));
+  return removalOrder({ tasks, serviceName, strategy, candidates }).find((arn) => !pinned.has(arn));
 }
 
 function valuesOf(candidate: Candidate, fields: readonly string[]): string {

@@ -4,7 +4,7 @@
  */
 import type { PlacementStrategy } from '#model/placement.ts';
 import type { Random } from '#lib/random.ts';
-import { placementFieldValue, type Candidate } from './candidate.ts';
+import { ownTasks, placementFieldValue, type Candidate } from './candidate.ts';
 import type { PlacementRequest } from './placement-request.ts';
 
 export const availabilityZoneField = 'attribute:ecs.availability-zone';
@@ -20,7 +20,10 @@ export function effectiveStrategy(
     : [{ type: 'spread', field: availabilityZoneField }, instances];
 }
 
-/** The best of the candidates that passed every filter; undefined when there are none. */
+/**
+ * The best of the candidates that passed every filter; undefined when there are none. It looks at all of them; choice.ts finds the same one with less
+ * work where no strategy is `random`.
+ */
 export function choose(
   passed: readonly Candidate[],
   request: PlacementRequest,
@@ -53,16 +56,20 @@ function narrow(
       const picked = candidates[Math.floor(random.next() * candidates.length)];
       return picked === undefined ? [] : [picked];
     }
-    case 'binpack': {
-      const field = strategy.field?.toLowerCase();
-      return lowest(candidates, ({ remaining }) => (field === 'cpu' ? remaining.cpu : remaining.memoryMiB));
-    }
+    case 'binpack':
+      return lowest(candidates, binpackMeasure(strategy));
     case 'spread': {
       const field = strategy.field ?? 'instanceId';
       const counts = countByField(everywhere, field, request);
       return lowest(candidates, (candidate) => counts.get(placementFieldValue(candidate, field)) ?? 0);
     }
   }
+}
+
+/** What is left of the instance: it is filled as far as possible before another is begun. */
+export function binpackMeasure({ field }: PlacementStrategy): (candidate: Candidate) => number {
+  const isCpu = field?.toLowerCase() === 'cpu';
+  return ({ remaining }) => (isCpu ? remaining.cpu : remaining.memoryMiB);
 }
 
 /** How many of the tasks that are to be spread each value of the field has; instances without the attribute share one value. */
@@ -74,15 +81,7 @@ function countByField(
   const counts = new Map<string | undefined, number>();
   for (const candidate of everywhere) {
     const value = placementFieldValue(candidate, field);
-    const own = candidate.occupants.filter(
-      (occupant) =>
-        occupant.desiredStatus === 'RUNNING' &&
-        occupant.lostAt === undefined &&
-        (request.serviceName === undefined
-          ? occupant.group === request.group
-          : occupant.serviceName === request.serviceName),
-    );
-    counts.set(value, (counts.get(value) ?? 0) + own.length);
+    counts.set(value, (counts.get(value) ?? 0) + ownTasks(candidate, request));
   }
   return counts;
 }

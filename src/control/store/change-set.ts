@@ -37,7 +37,6 @@ export function createChangeRecorder(): ChangeRecorder {
     },
     task(task) {
       tasks.add(task.taskArn);
-      if (task.containerInstanceArn !== undefined) assignments.add(task.containerInstanceArn);
       const service = serviceArnOf(task);
       if (service !== undefined) services.add(service);
       if (task.lastStatus === 'PROVISIONING') waiting.add(task.clusterName);

@@ -4,7 +4,6 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import {
-  CompiledQuery,
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
@@ -13,7 +12,6 @@ import {
   type Driver,
   type SqliteDialectConfig,
   type SqliteStatement,
-  type TransactionSettings,
 } from 'kysely';
 import type { Clock } from '#lib/clock.ts';
 
@@ -81,30 +79,27 @@ class NodeSqliteDriver extends SqliteDriver {
     this.#options = options;
   }
 
-  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
-    const readOnly = settings?.accessMode === 'read only';
-    await connection.executeQuery(CompiledQuery.raw(`pragma query_only = ${readOnly ? 'on' : 'off'}`));
-    if (readOnly) await connection.executeQuery(CompiledQuery.raw('begin'));
-    else await this.#beginImmediate(connection);
+  /** Of migrations alone: the store begins its transactions itself. */
+  override async beginTransaction(): Promise<void> {
+    await beginImmediately(this.#options.database, this.#options.clock);
   }
 
   /** SQLite ends some transactions by itself when a statement or the commit fails. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.#options.database.isTransaction) await super.rollbackTransaction(connection);
   }
+}
 
-  /** Waits on the clock, not inside SQLite, which would hold up the whole process, possibly the lock's holder included. */
-  async #beginImmediate(connection: DatabaseConnection): Promise<void> {
-    const { database, clock } = this.#options;
-    await whileBusy(clock, async () => {
-      database.exec('pragma busy_timeout = 0');
-      try {
-        await connection.executeQuery(CompiledQuery.raw('begin immediate'));
-      } finally {
-        database.exec(`pragma busy_timeout = ${busyTimeoutMs}`);
-      }
-    });
-  }
+/** Takes the write lock. Waits for it on the clock, not inside SQLite, which would hold up the whole process, possibly the lock's holder included. */
+export async function beginImmediately(database: DatabaseSync, clock: Clock): Promise<void> {
+  await whileBusy(clock, async () => {
+    database.exec('pragma busy_timeout = 0');
+    try {
+      database.exec('begin immediate');
+    } finally {
+      database.exec(`pragma busy_timeout = ${busyTimeoutMs}`);
+    }
+  });
 }
 
 /** Runs `attempt` again as long as it fails because another process holds a lock, for a while; the clock is not asked unless it does. */

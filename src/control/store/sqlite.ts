@@ -1,7 +1,8 @@
 /**
  * The store in one SQLite file, or in memory. Every resolved write survives a crash of the process and of the machine (WAL with
- * `synchronous=FULL`). Transactions run one after the other in the order in which they were asked for, without timers: the same calls give
- * the same history. They do not nest: a transaction that waits for another one of the same store waits for ever.
+ * `synchronous=FULL`). Transactions run one after the other in the order in which they were asked for (commit-turns.ts), without timers: the same calls
+ * give the same history. They do not nest: a transaction that waits for another one of the same store waits for ever. What is alive is read from
+ * memory (live-view.ts).
  */
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -10,16 +11,24 @@ import { Kysely, sql } from 'kysely';
 import { systemClock, type Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
-import { createSemaphore } from '#lib/semaphore.ts';
-import { createChangeFeed, createChangeRecorder } from './change-set.ts';
-import { StoreOpenError } from './errors.ts';
+import { createChangeFeed } from './change-set.ts';
+import { createCommitTurns } from './commit-turns.ts';
+import { CorruptRowError, StoreOpenError } from './errors.ts';
 import { sqliteColumnTypes } from './migrations/column-types.ts';
+import { LiveView } from './live-view.ts';
 import { migrate } from './migrations/migrate.ts';
 import type { SchemaMigration } from './migrations/migrations.ts';
 import type { Database } from './sql/schema.ts';
 import { createTransaction } from './sql/transaction.ts';
 import { nodeSqliteDialect, sqliteCodeOf, sqliteCodes, whileBusy } from './sqlite-dialect.ts';
 import type { Store, StoreTransaction } from './store.ts';
+import { guardTransaction } from './transaction-guard.ts';
+import { allServices, viewedInstanceTable, viewedServiceTable, viewedTaskTable } from './viewed-tables.ts';
+
+/** The most of the database's pages that are kept in memory; with SQLite's own 2 MB every write of a large fleet reads the tree's inner pages again. */
+const cacheKiB = 64 * 1024;
+/** How long the log grows before it is copied into the file (16 MB): pages that change often are copied once. */
+const checkpointPages = 4000;
 
 export interface SqliteStoreOptions {
   /** A file, made with its folder when it is missing; or `:memory:`. */
@@ -27,6 +36,8 @@ export interface SqliteStoreOptions {
   readonly logger?: Logger;
   /** Only asked while another process holds the file's write lock. */
   readonly clock?: Clock;
+  /** Awaited between transactions, so that a long row of them lets the program answer others; without it they follow each other at once. */
+  readonly breathe?: () => Promise<void>;
   /** Instead of the program's own, for tests of upgrades. */
   readonly migrations?: readonly SchemaMigration[];
   /** Throws to act out a crash before a commit: nothing of the transaction stays. */
@@ -38,45 +49,69 @@ export interface SqliteStoreOptions {
 /** Rejects with a StoreOpenError. */
 export async function createSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, logger = silentLogger, clock = systemClock } = options;
-  const db = await openDatabase(options, clock);
+  const { db, database } = await openDatabase(options, clock);
   const feed = createChangeFeed(logger);
-  /** Kysely also lets one transaction at a time use the connection, but in no particular order. */
-  const turns = createSemaphore(1);
-
-  async function writeOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    const recorder = createChangeRecorder();
-    const result = await db.transaction().execute(async (transaction) => {
-      const answer = await work(createTransaction(transaction, recorder));
-      options.beforeCommit?.();
-      return answer;
-    });
-    options.afterCommit?.();
-    feed.announce(recorder.changes);
-    return result;
-  }
-
-  function readOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return db
-      .transaction()
-      .setAccessMode('read only')
-      .execute((transaction) => work(createTransaction(transaction, createChangeRecorder())));
-  }
+  const view = new LiveView();
+  const turns = createCommitTurns({
+    ...options,
+    database,
+    clock,
+    view,
+    transactionOf(turn, recorder) {
+      const sqlTables = createTransaction(db, recorder);
+      const load = async (): Promise<boolean> => {
+        if (view.state === 'empty') await loadView(view, sqlTables, logger);
+        return view.state === 'loaded';
+      };
+      return guardTransaction(
+        {
+          ...sqlTables,
+          tasks: viewedTaskTable(sqlTables.tasks, view, load),
+          containerInstances: viewedInstanceTable(sqlTables.containerInstances, view, load),
+          services: viewedServiceTable(sqlTables.services, view, load),
+        },
+        turn,
+      );
+    },
+    announce: (changes) => feed.announce(changes),
+  });
 
   return {
-    read: (work) => turns.run(() => readOnce(work)),
-    write: (work) => turns.run(() => writeOnce(work)),
+    read: (work) => turns.read(work),
+    write: (work) => turns.write(work),
     subscribe: feed.subscribe,
     async ping() {
-      await turns.run(() => sql`select 1 from ${sql.table('clusters')} limit 1`.execute(db));
+      await turns.alone(() => sql`select 1 from ${sql.table('clusters')} limit 1`.execute(db));
     },
     async close() {
-      await turns.run(() => db.destroy());
+      await turns.alone(() => db.destroy());
       logger.debug({ path }, 'the store is closed');
     },
   };
 }
 
-async function openDatabase(options: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
+/** A row that is damaged fails alone: those who ask for it are told so, and all others are answered from the database. */
+async function loadView(view: LiveView, tables: StoreTransaction, logger: Logger): Promise<void> {
+  try {
+    const instances = await tables.containerInstances.list({});
+    const services = await allServices(tables.services);
+    view.load({ instances, services, tasks: await tables.tasks.all({ live: true }) });
+  } catch (error) {
+    if (!(error instanceof CorruptRowError)) throw error;
+    logger.error(
+      { error },
+      'a row is damaged; until it is repaired everything is read from the database, which is slower',
+    );
+    view.giveUp();
+  }
+}
+
+interface OpenedDatabase {
+  readonly db: Kysely<Database>;
+  readonly database: DatabaseSync;
+}
+
+async function openDatabase(options: SqliteStoreOptions, clock: Clock): Promise<OpenedDatabase> {
   try {
     return await whileBusy(clock, () => openOnce(options, clock));
   } catch (error) {
@@ -84,15 +119,16 @@ async function openDatabase(options: SqliteStoreOptions, clock: Clock): Promise<
   }
 }
 
-async function openOnce({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<Kysely<Database>> {
+async function openOnce({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<OpenedDatabase> {
   if (path !== ':memory:') makePrivate(path);
   const database = new DatabaseSync(path);
   try {
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;');
+    database.exec(`pragma cache_size = -${cacheKiB}; pragma wal_autocheckpoint = ${checkpointPages};`);
     const db = new Kysely<Database>({ dialect: nodeSqliteDialect({ database, clock }) });
     const where = `the database ${path}`;
     await migrate(db, { types: sqliteColumnTypes, where, ...(migrations === undefined ? {} : { migrations }) });
-    return db;
+    return { db, database };
   } catch (error) {
     database.close();
     throw error;

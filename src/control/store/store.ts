@@ -1,7 +1,7 @@
 /**
  * The store's port: the only truth about what should run. All reads and writes happen inside a transaction; when `write` resolves, everything
  * put in it is durable and its changes have been announced to subscribers. `work` may be run again after a serialization failure, so it must have
- * no effects besides the transaction; transactions do not nest: within `work` only `tx` may be used, another `read` or `write` would wait for
+ * no effects besides the transaction; what it reads is shared with other readers and must not be changed, nor what it has put; transactions do not nest: within `work` only `tx` may be used, another `read` or `write` would wait for
  * ever. No clock, no ids, no random in here: times and names are parameters.
  */
 import type { CapacityProvider } from '#model/capacity-provider.ts';
@@ -69,8 +69,18 @@ export interface ContainerInstanceTable {
   /** The registration of a machine that is not INACTIVE, if any. */
   byMachine(clusterName: string, machineId: string): Promise<ContainerInstance | undefined>;
   put(instance: ContainerInstance): Promise<void>;
+  /** No instance twice. */
+  putMany(instances: readonly ContainerInstance[]): Promise<void>;
   /** All instances of a cluster (INACTIVE ones only when asked for by status), ordered by ARN. */
   list(filter: { clusterName?: string; statuses?: readonly ContainerInstanceStatus[] }): Promise<ContainerInstance[]>;
+  /** Those that are not INACTIVE, with what occupies them, ordered by ARN. As long as neither changes, an entry may be the very same value. */
+  occupied(clusterName: string): Promise<OccupiedInstance[]>;
+}
+
+/** What placement looks at. */
+export interface OccupiedInstance {
+  readonly instance: ContainerInstance;
+  readonly tasks: readonly OccupyingTask[];
 }
 
 export interface TaskFilter {
@@ -114,7 +124,7 @@ export interface TaskTable {
   delete(taskArns: readonly string[]): Promise<void>;
   /** Ordered by ARN. */
   list(filter: TaskFilter, page: PageRequest): Promise<Page<Task>>;
-  /** Everything that matches, for decisions over a whole service or instance; callers bound the filter. */
+  /** Everything that matches, ordered by ARN, for decisions over a whole service or instance; callers bound the filter. */
   all(filter: TaskFilter): Promise<Task[]>;
   occupying(clusterName: string): Promise<OccupyingTask[]>;
   /** Live tasks of an instance, and stopped ones too when control changed them after `afterNumber`. */
@@ -238,7 +248,7 @@ export interface ChangeSet {
   tasks: ReadonlySet<string>;
   /** Service ARNs: put services and the services of put tasks. */
   services: ReadonlySet<string>;
-  /** Instances whose line of assignments may have grown: those of put tasks and put instances. */
+  /** Instances whose line of assignments may have grown: those that were put, since the line's number is theirs. What agents report of tasks is none. */
   assignments: ReadonlySet<string>;
   /** Names of clusters in which a put task waits for a place. */
   waiting: ReadonlySet<string>;

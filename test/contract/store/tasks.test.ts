@@ -163,7 +163,7 @@ describe.each(storeKinds)('tasks in $name', (kind) => {
     const stopped = aTask({ containerInstanceArn: 'arn:instance', lastStatus: 'STOPPED' });
     const elsewhere = aTask({ containerInstanceArn: 'arn:instance', clusterName: 'other' });
     await storing(store, [stopping, busy, unplaced, stopped, elsewhere]);
-    expect(await store.read((tx) => tx.tasks.occupying('default'))).toEqual([
+    expect(await store.read((tx) => tx.tasks.occupying('default'))).toMatchObject([
       {
         taskArn: busy.taskArn,
         containerInstanceArn: 'arn:instance',

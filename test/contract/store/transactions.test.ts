@@ -134,7 +134,7 @@ describe.each(storeKinds)('transactions in $name', (kind) => {
         containerInstances: [instance.containerInstanceArn],
         tasks: [task.taskArn, old.taskArn],
         services: [aService({ serviceName: 'worker' }).serviceArn, aService().serviceArn],
-        assignments: [instance.containerInstanceArn, 'arn:instance'],
+        assignments: [instance.containerInstanceArn],
       },
     ]);
   });

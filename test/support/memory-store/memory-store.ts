@@ -19,6 +19,7 @@ import type {
   ServiceTable,
   Store,
   StoreTransaction,
+  TaskTable,
 } from '#control/store/store.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
@@ -123,6 +124,7 @@ const reads: ReadonlySet<string> = new Set([
   'all',
   'byMachine',
   'occupying',
+  'occupied',
   'assignedTo',
   'counts',
   'stoppedBefore',
@@ -166,12 +168,13 @@ function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction
   const settings = new Rows<AccountSetting>(undo);
   const keys = new Rows<AccessKey>(undo);
   const providers = new Rows<CapacityProvider>(undo);
+  const tasks = taskTable(undo, recorder, () => services.values());
   return {
     clusters: clusterTable(clusters, recorder),
     capacityProviders: capacityProviderTable(providers),
     taskDefinitions: taskDefinitionTable(undo, recorder),
-    containerInstances: containerInstanceTable(instances, recorder),
-    tasks: taskTable(undo, recorder, () => services.values()),
+    containerInstances: containerInstanceTable(instances, recorder, tasks),
+    tasks,
     services: serviceTable(services, recorder),
     serviceDeployments: serviceDeploymentTable(undo),
     serviceRevisions: serviceRevisionTable(undo),
@@ -237,7 +240,11 @@ function capacityProviderTable(rows: Rows<CapacityProvider>): CapacityProviderTa
   };
 }
 
-function containerInstanceTable(rows: Rows<ContainerInstance>, recorder: ChangeRecorder): ContainerInstanceTable {
+function containerInstanceTable(
+  rows: Rows<ContainerInstance>,
+  recorder: ChangeRecorder,
+  tasks: Pick<TaskTable, 'occupying'>,
+): ContainerInstanceTable {
   function byMachine(clusterName: string, machineId: string): ContainerInstance | undefined {
     for (const row of rows.values()) {
       if (row.machineId === machineId && row.clusterName === clusterName && row.status !== 'INACTIVE') return row;
@@ -245,7 +252,7 @@ function containerInstanceTable(rows: Rows<ContainerInstance>, recorder: ChangeR
     return undefined;
   }
 
-  return {
+  const table: ContainerInstanceTable = {
     get: (arn) => Promise.resolve(rows.get(arn)),
     byMachine: (clusterName, machineId) => Promise.resolve(byMachine(clusterName, machineId)),
     put(instance) {
@@ -258,6 +265,16 @@ function containerInstanceTable(rows: Rows<ContainerInstance>, recorder: ChangeR
       recorder.containerInstance(instance);
       return Promise.resolve();
     },
+    async putMany(instances) {
+      for (const instance of instances) await table.put(instance);
+    },
+    async occupied(clusterName) {
+      const byInstance = Map.groupBy(await tasks.occupying(clusterName), (task) => task.containerInstanceArn);
+      return (await table.list({ clusterName })).map((instance) => ({
+        instance,
+        tasks: byInstance.get(instance.containerInstanceArn) ?? [],
+      }));
+    },
     list({ clusterName, statuses }) {
       const wanted = [...rows.values()].filter(
         (row) =>
@@ -267,6 +284,7 @@ function containerInstanceTable(rows: Rows<ContainerInstance>, recorder: ChangeR
       return Promise.resolve(inOrder(wanted, ({ containerInstanceArn }) => containerInstanceArn));
     },
   };
+  return table;
 }
 
 function serviceTable(rows: Rows<Service>, recorder: ChangeRecorder): ServiceTable {

@@ -2,13 +2,17 @@
 import type { Kysely } from 'kysely';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { ChangeRecorder } from '../change-set.ts';
-import type { ContainerInstanceTable } from '../store.ts';
+import type { ContainerInstanceTable, TaskTable } from '../store.ts';
 import { decodeDocument } from './documents.ts';
 import { upsert } from './queries.ts';
 import type { ContainerInstanceRow, Database } from './schema.ts';
 
-export function containerInstanceTable(db: Kysely<Database>, recorder: ChangeRecorder): ContainerInstanceTable {
-  return {
+export function containerInstanceTable(
+  db: Kysely<Database>,
+  recorder: ChangeRecorder,
+  tasks: Pick<TaskTable, 'occupying'>,
+): ContainerInstanceTable {
+  const table: ContainerInstanceTable = {
     async get(arn) {
       const row = await db
         .selectFrom('container_instances')
@@ -29,9 +33,11 @@ export function containerInstanceTable(db: Kysely<Database>, recorder: ChangeRec
       return row && fromRow(row);
     },
 
-    async put(instance) {
-      await upsert(db, 'container_instances', ['container_instance_arn'], [toRow(instance)]);
-      recorder.containerInstance(instance);
+    put: (instance) => table.putMany([instance]),
+
+    async putMany(instances) {
+      await upsert(db, 'container_instances', ['container_instance_arn'], instances.map(toRow));
+      for (const instance of instances) recorder.containerInstance(instance);
     },
 
     async list({ clusterName, statuses }) {
@@ -40,7 +46,17 @@ export function containerInstanceTable(db: Kysely<Database>, recorder: ChangeRec
       if (clusterName !== undefined) query = query.where('cluster_name', '=', clusterName);
       return (await query.execute()).map(fromRow);
     },
+
+    async occupied(clusterName) {
+      const instances = await table.list({ clusterName });
+      const byInstance = Map.groupBy(await tasks.occupying(clusterName), (task) => task.containerInstanceArn);
+      return instances.map((instance) => ({
+        instance,
+        tasks: byInstance.get(instance.containerInstanceArn) ?? [],
+      }));
+    },
   };
+  return table;
 }
 
 function toRow(instance: ContainerInstance): ContainerInstanceRow {

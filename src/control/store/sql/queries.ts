@@ -1,5 +1,5 @@
 /** What the queries of all tables share. */
-import { sql, type Kysely } from 'kysely';
+import { CompiledQuery, sql, type Kysely } from 'kysely';
 import type { Page, PageRequest } from '../store.ts';
 import type { Database } from './schema.ts';
 
@@ -13,16 +13,43 @@ export async function upsert<T extends keyof Database>(
   key: readonly (keyof Database[T] & string)[],
   rows: readonly Database[T][],
 ): Promise<void> {
-  for (const chunk of chunks(rows)) {
-    const columns = Object.keys(chunk[0] ?? {}) as (keyof Database[T] & string)[];
-    const tuples = chunk.map((row) => sql`(${sql.join(columns.map((column) => row[column]))})`);
-    const changes = columns
-      .filter((column) => !key.includes(column))
-      .map((column) => sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`);
-    await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))})
-      values ${sql.join(tuples)}
-      on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(changes)}`.execute(db);
+  const columns = Object.keys(rows[0] ?? {}) as (keyof Database[T] & string)[];
+  for (let start = 0; start < rows.length;) {
+    const size = rowsAtOnce.find((count) => count <= rows.length - start) ?? 1;
+    const chunk = rows.slice(start, start + size);
+    start += size;
+    const text = upsertText(db, table, { key, columns, rows: size });
+    const values = chunk.flatMap((row) => columns.map((column) => row[column]));
+    await db.executeQuery(CompiledQuery.raw(text, values));
   }
+}
+
+/** Few sizes, so that few statements are made and kept. */
+const rowsAtOnce = [100, 20, 5, 1];
+
+/** The texts of each database's dialect: to make one costs more than to run it. */
+const upsertTexts = new WeakMap<object, Map<string, string>>();
+
+function upsertText(
+  db: Kysely<Database>,
+  table: keyof Database,
+  { key, columns, rows }: { key: readonly string[]; columns: readonly string[]; rows: number },
+): string {
+  const { adapter } = db.getExecutor();
+  const texts = upsertTexts.get(adapter) ?? new Map<string, string>();
+  upsertTexts.set(adapter, texts);
+  const name = `${table} ${rows}`;
+  const known = texts.get(name);
+  if (known !== undefined) return known;
+  const tuple = sql`(${sql.join(columns)})`;
+  const changes = columns
+    .filter((column) => !key.includes(column))
+    .map((column) => sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`);
+  const { sql: text } = sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))})
+      values ${sql.join(Array.from({ length: rows }, () => tuple))}
+      on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(changes)}`.compile(db);
+  texts.set(name, text);
+  return text;
 }
 
 export function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {

@@ -16,12 +16,13 @@ import { taskTable } from './tasks.ts';
 
 /** `db` is the transaction: once it has ended, every method fails. */
 export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder): StoreTransaction {
+  const tasks = taskTable(db, recorder);
   return {
     clusters: clusterTable(db, recorder),
     capacityProviders: capacityProviderTable(db),
     taskDefinitions: taskDefinitionTable(db, recorder),
-    containerInstances: containerInstanceTable(db, recorder),
-    tasks: taskTable(db, recorder),
+    containerInstances: containerInstanceTable(db, recorder, tasks),
+    tasks,
     services: serviceTable(db, recorder),
     serviceDeployments: serviceDeploymentTable(db),
     serviceRevisions: serviceRevisionTable(db),

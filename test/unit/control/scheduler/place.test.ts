@@ -1,7 +1,7 @@
 /** Placement: filters with their reasons, strategies, own placements, scale-in. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Occupant } from '#control/scheduler/candidate.ts';
+import { candidatesOf, type Occupant } from '#control/scheduler/candidate.ts';
 import { place, placeOnEach } from '#control/scheduler/place.ts';
 import type { PlacementRequest } from '#control/scheduler/placement-request.ts';
 import { removalOrder } from '#control/scheduler/scale-in.ts';
@@ -211,7 +211,7 @@ describe('scale-in', () => {
   it('takes from the fullest zone, then from the fullest instance', () => {
     const [a1, a2, b1] = [inZone('a'), inZone('a'), inZone('b')];
     const tasks = [task('1', a1), task('2', a1), task('3', a2), task('4', b1)];
-    const order = removalOrder({ tasks, serviceName: 'web', strategy: [], instances: [a1, a2, b1], occupying: [] });
+    const order = removalOrder({ tasks, serviceName: 'web', strategy: [], candidates: candidatesOf([a1, a2, b1], []) });
     expect(['1', '2']).toContain(order[0]);
     expect(order.slice(0, 2)).not.toContain('4');
   });
@@ -219,7 +219,9 @@ describe('scale-in', () => {
   it('takes tasks that do not run yet first', () => {
     const [a, b] = [aContainerInstance(), aContainerInstance()];
     const tasks = [task('1', a), task('2', a), task('3', b, 'PENDING')];
-    expect(removalOrder({ tasks, serviceName: 'web', strategy: [], instances: [a, b], occupying: [] })[0]).toBe('3');
+    expect(removalOrder({ tasks, serviceName: 'web', strategy: [], candidates: candidatesOf([a, b], []) })[0]).toBe(
+      '3',
+    );
   });
 
   it('with binpack frees the instance that is left emptiest', () => {
@@ -227,8 +229,8 @@ describe('scale-in', () => {
     const other = anOccupant(full, { group: 'service:db', serviceName: 'db' });
     const tasks = [task('1', full), task('2', empty)];
     const strategy = [{ type: 'binpack', field: 'memory' }] as const;
-    expect(removalOrder({ tasks, serviceName: 'web', strategy, instances: [full, empty], occupying: [other] })[0]).toBe(
-      '2',
-    );
+    expect(
+      removalOrder({ tasks, serviceName: 'web', strategy, candidates: candidatesOf([full, empty], [other]) })[0],
+    ).toBe('2');
   });
 });

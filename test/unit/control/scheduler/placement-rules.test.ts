@@ -1,6 +1,6 @@
 /** The rules of placement one by one, as ECS states them (ecs-behaviour 5.8); what carries which reason is in place.test.ts. */
 import { describe, expect, it } from 'vitest';
-import type { Occupant } from '#control/scheduler/candidate.ts';
+import { candidatesOf, type Occupant } from '#control/scheduler/candidate.ts';
 import { place } from '#control/scheduler/place.ts';
 import type { PlacementRequest } from '#control/scheduler/placement-request.ts';
 import { removalOrder } from '#control/scheduler/scale-in.ts';
@@ -231,7 +231,7 @@ describe('scale-in mirrors placement', () => {
     const [a1, a2, b1] = [having({ rack: 'a' }), having({ rack: 'a' }), having({ rack: 'b' })];
     const tasks = [task('1', a1), task('2', a2), task('3', b1)];
     const strategy = [{ type: 'spread', field: 'attribute:rack' }] as const;
-    const order = removalOrder({ tasks, serviceName: 'web', strategy, instances: [a1, a2, b1], occupying: [] });
+    const order = removalOrder({ tasks, serviceName: 'web', strategy, candidates: candidatesOf([a1, a2, b1], []) });
     expect(['1', '2']).toContain(order[0]);
     expect(order.at(-1)).not.toBe(order[0]);
   });
@@ -243,7 +243,7 @@ describe('scale-in mirrors placement', () => {
     ];
     const strategy = [{ type: 'binpack', field: 'cpu' }] as const;
     const tasks = [task('1', tight), task('2', large)];
-    expect(removalOrder({ tasks, serviceName: 'web', strategy, instances: [large, tight], occupying: [] })[0]).toBe(
+    expect(removalOrder({ tasks, serviceName: 'web', strategy, candidates: candidatesOf([large, tight], []) })[0]).toBe(
       '2',
     );
   });
@@ -260,8 +260,7 @@ describe('scale-in mirrors placement', () => {
       serviceName: 'web',
       strategy: [],
       capacityProviderStrategy,
-      instances: [a, b],
-      occupying: [],
+      candidates: candidatesOf([a, b], []),
     });
     const providers = order.map((arn) => tasks.find(({ taskArn }) => taskArn === arn)?.capacityProviderName);
     expect(providers.at(-1)).toBe('blue');
