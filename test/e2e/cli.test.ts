@@ -198,7 +198,9 @@ describe('with a cluster', () => {
         }),
       ),
     });
-    const { placement: [placement] = [] } = await json(Why, 'why', 'never');
+    const {
+      placement: [placement],
+    } = await json(Why, 'why', 'never');
     expect(placement).toMatchObject({ instances: 1, fitting: 0, refusals: [{ reason: 'RESOURCE:MEMORY', count: 1 }] });
     expect(placement?.nearest).toMatchObject([
       {

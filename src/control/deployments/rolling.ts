@@ -93,7 +93,15 @@ function stopSurplus(draft: Draft): void {
     census.own.filter((task) => mayStop(task, input)),
     input,
   ).toSorted((a, b) => Number(isHealthy(a, primary, snapshot, now)) - Number(isHealthy(b, primary, snapshot, now)));
-  stop(draft, victims.slice(0, surplus));
+  // Where protection keeps what does not serve, not everything that serves may go.
+  const serving = countHealthy(census.own, input) + census.outgoing.filter((task) => isStanding(task, input)).length;
+  let budget = Math.max(0, serving - draft.floor);
+  const chosen = victims.slice(0, surplus).filter((task) => {
+    if (!isHealthy(task, primary, snapshot, now)) return true;
+    budget -= 1;
+    return budget >= 0;
+  });
+  stop(draft, chosen);
 }
 
 /** What has not started and will not be wanted: on DRAINING instances, and of deployments overtaken before they completed. */

@@ -52,6 +52,22 @@ describe('a scale-in', () => {
     expect(world.look().waiting).toBeUndefined();
   });
 
+  it('takes nothing below the floor while a protected task has yet to serve', () => {
+    const world = services(1);
+    const [serving] = world.alive();
+    world.change({ desiredCount: 2 });
+    world.look();
+    const starting = world.alive().find((task) => task !== serving) ?? aTask();
+    world.protect(starting, 10 * minute);
+    world.change({ desiredCount: 1 });
+    world.look();
+    expect(world.alive()).toHaveLength(2);
+    expect(world.look().waiting).toEqual({ reason: 'tasks to start' });
+    world.runEverything();
+    world.passTime(minute);
+    expect(arns(world)).toEqual([starting.taskArn]);
+  });
+
   it('to nothing waits for them as well', () => {
     const world = services(2);
     protect(world, 1, minute);

@@ -55,9 +55,8 @@ function settle(cluster: Cluster, fields: readonly string[], limit: number): { v
   return moves;
 }
 
-function countOn(cluster: Cluster, instance: ContainerInstance): number {
-  return cluster.tasks.filter(({ containerInstanceArn }) => containerInstanceArn === instance.containerInstanceArn)
-    .length;
+function tasksOn(cluster: Cluster, instance: ContainerInstance): Cluster['tasks'] {
+  return cluster.tasks.filter(({ containerInstanceArn }) => containerInstanceArn === instance.containerInstanceArn);
 }
 
 describe('a move', () => {
@@ -102,7 +101,14 @@ describe('the fields of a spread', () => {
   });
 });
 
-it('moves never oscillate: they come to an end, no task goes back, and counts differ by one at most', () => {
+/** No group has two tasks more than another, but for what may not be moved. */
+function expectEven(groups: readonly Cluster['tasks'][]): void {
+  const fewest = Math.min(...groups.map(({ length }) => length));
+  const tooMany = groups.filter(({ length }) => length > fewest + 1);
+  expect(tooMany.flat().filter(({ pinned }) => !pinned)).toEqual([]);
+}
+
+it('moves never oscillate: they come to an end, no task goes back, and counts of what may move differ by one at most', () => {
   const machines = fc.array(
     fc.record({ zone: fc.constantFrom('a', 'b', 'c'), tasks: fc.nat(6), pinned: fc.boolean() }),
     {
@@ -129,14 +135,12 @@ it('moves never oscillate: they come to an end, no task goes back, and counts di
           if (fields.length === 1) expect(to).not.toBe(before.get(victim));
         }
         const zones = Map.groupBy(instances, ({ agentAttributes }) => agentAttributes[0]?.value);
-        const perZone = [...zones.values()].map((members) =>
-          members.reduce((sum, each) => sum + countOn(cluster, each), 0),
-        );
-        if (fields.includes(zoneField)) expect(Math.max(...perZone) - Math.min(...perZone)).toBeLessThanOrEqual(1);
+        if (fields.includes(zoneField)) {
+          expectEven([...zones.values()].map((members) => members.flatMap((each) => tasksOn(cluster, each))));
+        }
         const groups = fields.includes(zoneField) ? [...zones.values()] : [instances];
         for (const group of fields.includes('instanceId') ? groups : []) {
-          const counts = group.map((each) => countOn(cluster, each));
-          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+          expectEven(group.map((each) => tasksOn(cluster, each)));
         }
       },
     ),
