@@ -278,10 +278,26 @@ function isOnlyAbout(filter: TaskFilter): boolean {
 }
 
 function matches(task: Task, filter: TaskFilter): boolean {
-  const { clusterName, containerInstanceArn, family, serviceName, startedBy, launchType, desiredStatus } = filter;
+  const {
+    clusterName,
+    containerInstanceArn,
+    family,
+    serviceName,
+    startedBy,
+    launchType,
+    desiredStatus,
+    capacityProviderName,
+    waiting,
+    present,
+    // All that are here are.
+    live: _live,
+    ...forgotten
+  } = filter;
+  forgotten satisfies Record<string, never>;
   return (
-    (filter.present !== true || task.lostAt === undefined) &&
-    (filter.waiting !== true || task.lastStatus === 'PROVISIONING') &&
+    (present !== true || task.lostAt === undefined) &&
+    (waiting !== true || task.lastStatus === 'PROVISIONING') &&
+    (capacityProviderName === undefined || task.capacityProviderName === capacityProviderName) &&
     (clusterName === undefined || task.clusterName === clusterName) &&
     (containerInstanceArn === undefined || task.containerInstanceArn === containerInstanceArn) &&
     (family === undefined || task.family === family) &&

@@ -44,7 +44,8 @@ describe('the reason of a close', () => {
       fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), (reason) => {
         const fitted = fitReason(reason);
         expect(Buffer.byteLength(fitted)).toBeLessThanOrEqual(123);
-        expect(fitted).not.toContain('\uFFFD');
+        // Half a character would be read as this one; a reason may have it of its own.
+        if (!reason.includes('\uFFFD')) expect(fitted).not.toContain('\uFFFD');
       }),
     );
   });
