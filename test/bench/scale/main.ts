@@ -44,16 +44,26 @@ async function main(): Promise<number> {
     ...(values.flags === undefined ? {} : { flags: values.flags.split(' ').filter((flag) => flag !== '') }),
   };
   await buildProgram();
+  const interrupted = interruption();
   const measurements: Measurement[] = [];
   for (const size of sizes) {
     note(`${size.instances} instances, ${size.tasks} tasks`);
-    measurements.push(await measure(size, settings));
+    measurements.push(await measure(size, settings, interrupted));
   }
   const targets = targetsOf(measurements);
   const growth = growthLines(measurements);
   process.stdout.write(`${[...tableOf(measurements), ...growth, '', ...targets.map(targetLine)].join('\n')}\n`);
   if (values.json !== undefined) await writeFile(values.json, JSON.stringify(measurements, undefined, 2));
   return targets.every(isMet) && growth.length === 0 ? 0 : 1;
+}
+
+/** Rejects at the first signal, so that what runs is taken down; a second one ends the process at once. */
+function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
+  }
+  return promise;
 }
 
 function chosenSizes({ quick: isQuick, instances, tasks }: { quick: boolean; instances?: string; tasks?: string }) {

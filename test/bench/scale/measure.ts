@@ -65,14 +65,19 @@ interface Scene {
 
 export type ControlSettings = Pick<ControlProcessOptions, 'profileFolder' | 'flags'>;
 
-export async function measure(size: Size, settings: ControlSettings): Promise<Measurement> {
+/** When `interrupted` rejects, everything that was started is ended first. */
+export async function measure(
+  size: Size,
+  settings: ControlSettings,
+  interrupted: Promise<never>,
+): Promise<Measurement> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-scale-'));
   try {
     const control = await startControlProcess({ ...settings, folder, lostAfterSeconds });
     const agents = startAgents();
     const api = createApiClient(control.url);
     try {
-      return await measureScene({ size, control, agents, api });
+      return await Promise.race([measureScene({ size, control, agents, api }), interrupted]);
     } finally {
       api.close();
       await agents.close();
