@@ -196,6 +196,26 @@ function removeForgotten(world: World): void {
   }
 }
 
+/**
+ * What an operator does after a restore: a machine that was deregistered since the backup, and joined anew as another, is registered in the restored
+ * database again. Nobody will ever speak for it, so it is deregistered once more.
+ */
+async function deregisterGone(world: World): Promise<void> {
+  const machines = new Set(world.hosts.map(({ machineId }) => machineId));
+  const gone = [...world.rows.instances.values()].filter(
+    ({ status, machineId }) => status !== 'INACTIVE' && !machines.has(machineId),
+  );
+  for (const { containerInstanceArn, hostname } of gone) {
+    world.trace.add('owner', `deregisters ${hostname} again, which a restored database has brought back`, [hostname]);
+    world.ledger.deregistering(containerInstanceArn);
+    const request = { containerInstance: containerInstanceArn, force: true };
+    const outcome = await world.call('DeregisterContainerInstance', request);
+    // Control may be down: the next look asks again.
+    if (outcome.kind !== 'answered' || outcome.answer.status === 200) continue;
+    throw new Violation('I12', `${hostname} cannot be deregistered: ${JSON.stringify(outcome.answer.body)}`);
+  }
+}
+
 /** Looks now and then until all is well, twice in a row; what is not well at the limit is a violation. */
 async function comeToRest(world: World): Promise<void> {
   const limit = world.clock.now() + restLimitMs;
@@ -204,6 +224,7 @@ async function comeToRest(world: World): Promise<void> {
   while (well < 2) {
     await world.runUntil(world.clock.now() + lookEveryMs);
     removeForgotten(world);
+    await deregisterGone(world);
     problems = await look(world);
     well = problems.length === 0 ? well + 1 : 0;
     const [first] = problems;
