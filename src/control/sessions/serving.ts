@@ -90,7 +90,8 @@ export function startServing(options: ServingOptions): Serving {
   let unlisted: ReadonlyMap<string, number> = new Map();
   let questions: StopQuery[] = [];
   const prepullsSent = new Set<string>();
-  let health: Hello['health'] = hello.health;
+  /** As it stands in the row, or is about to; undefined when it could not be written, so that the next heartbeat is written whatever it says. */
+  let health: Hello['health'] | undefined = hello.health;
   let reports: Promise<void> = Promise.resolve();
   let waitingReports = 0;
   let disposed = false;
@@ -156,19 +157,25 @@ export function startServing(options: ServingOptions): Serving {
     }
   }
 
-  async function writeHealth(): Promise<void> {
-    await store.write(async (tx) => {
-      const instance = await tx.containerInstances.get(containerInstanceArn);
-      if (instance === undefined) return;
-      const next = healthOf(health, instance.health, clock.now());
-      await tx.containerInstances.put({ ...instance, health: next, version: instance.version + 1 });
-    });
+  async function writeHealth(reported: Hello['health']): Promise<void> {
+    try {
+      await store.write(async (tx) => {
+        const instance = await tx.containerInstances.get(containerInstanceArn);
+        if (instance === undefined) return;
+        const next = healthOf(reported, instance.health, clock.now());
+        await tx.containerInstances.put({ ...instance, health: next, version: instance.version + 1 });
+      });
+    } catch (error) {
+      // What was reported since has a write of its own to come.
+      if (health === reported) health = undefined;
+      throw error;
+    }
   }
 
   function noteHealth({ health: reported }: AgentHeartbeat): void {
     if (isDeepStrictEqual(reported, health)) return;
     health = reported;
-    enqueueReport(writeHealth);
+    enqueueReport(() => writeHealth(reported));
   }
 
   async function answerQuestion(question: StopQuery): Promise<void> {

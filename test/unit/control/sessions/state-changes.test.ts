@@ -131,6 +131,18 @@ it('health of the instance is written when it changes, not with every beat', asy
   });
 });
 
+it('health that could not be written is written with the next beat, though that says nothing new', async () => {
+  const agent = await control.connect({ health: { status: 'IMPAIRED', reason: 'the engine is silent' } });
+  control.storeFailure = new Error('database or disk is full');
+  agent.send({ type: 'heartbeat', sentAt: 1, health: { status: 'OK' } });
+  await control.settle();
+  expect((await control.instance()).health.status).toBe('IMPAIRED');
+  control.storeFailure = undefined;
+  agent.send({ type: 'heartbeat', sentAt: 2, health: { status: 'OK' } });
+  await control.settle();
+  expect((await control.instance()).health.status).toBe('OK');
+});
+
 it('an agent that reports without waiting for answers is cut off, and memory stays bounded', async () => {
   const agent = await control.connect();
   const { taskArn } = await control.place();
