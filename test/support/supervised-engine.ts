@@ -28,6 +28,8 @@ export interface SupervisedEngine {
   start(options?: { dieAt?: number }): void;
   kill(): void;
   stop(): Promise<void>;
+  /** Sets the machine's wall clock. */
+  setClock(byMs: number): void;
   /** Steps of the current life so far. */
   steps(): number;
   alive(): boolean;
@@ -140,6 +142,9 @@ export function superviseFakeEngine(options: SupervisedEngineOptions = {}): Supe
     start,
     kill: () => life?.process.kill(),
     stop: () => current().stop(),
+    setClock(byMs) {
+      wall.offsetMs += byMs;
+    },
     steps: () => life?.steps ?? 0,
     alive: () => life?.process.alive ?? false,
     assign,

@@ -12,7 +12,7 @@ import type { HostPort } from '#model/resources.ts';
 import type { EngineEvent } from '../engine/container-engine.ts';
 import { createPortRanges } from '../host/port-ranges.ts';
 import type { Journal } from '../state/journal.ts';
-import { portsInUse, taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
+import { endedByNow, portsInUse, taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
 import { containerNameLabel, machineLabel, taskArnLabel } from '../tasks/container-config.ts';
 import { followEngineEvents } from './engine-events.ts';
 import { createHostResources, type HostCapacity } from './host-resources.ts';
@@ -197,7 +197,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   return {
     start() {
-      for (const task of journal.tasks()) add(task);
+      for (const task of journal.tasks()) add(endedByNow(task, clock.now()));
       unsubscribe = journal.subscribe({
         added(task) {
           const runner = add(task);

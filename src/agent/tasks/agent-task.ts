@@ -194,6 +194,12 @@ export function taskHasStopped(task: AgentTask): boolean {
   return task.stoppedAt !== undefined;
 }
 
+/** As its journal tells of it to an agent that starts: an end that is still to come was told by a clock that has been set back since, so it is now. */
+export function endedByNow(task: AgentTask, now: number): AgentTask {
+  const { stoppedAt, clockSetMs = 0 } = task;
+  return stoppedAt === undefined || stoppedAt + clockSetMs <= now ? task : { ...task, clockSetMs: now - stoppedAt };
+}
+
 /** When a container was started, by the clock as it is now. */
 export function startedBy({ startedAt, clockSetMs = 0 }: RunningPhase): number {
   return startedAt + clockSetMs;

@@ -101,6 +101,7 @@ function shouldHaveFailed(service: Service, view: RestView): boolean {
     return false;
   }
   if (schedulingStrategy === 'DAEMON' || desiredCount === 0 || hasNoRoom(service, view)) return false;
+  if (isDeadlocked(service) && olderFill(service, primary.id, view)) return false;
   const images = view.definitions.get(primary.taskDefinitionArn)?.body.containerDefinitions ?? [];
   return images.some(({ image }) => failsAtOnce(image));
 }
@@ -171,6 +172,14 @@ function isOnlyStayingForOthers(service: Service, live: readonly Task[], { rows 
     live.length - staying.length === service.desiredCount &&
     staying.every(({ containerInstanceArn }) => hasOthers(containerInstanceArn))
   );
+}
+
+/** What older deployments run takes all the places there are, so that nothing of the PRIMARY is tried. */
+function olderFill(service: Service, primaryId: string, { rows }: RestView): boolean {
+  const older = rows
+    .liveOf(service.serviceName)
+    .filter(({ deploymentId, desiredStatus }) => deploymentId !== primaryId && desiredStatus === 'RUNNING');
+  return older.length >= ceilingOf(service);
 }
 
 /** The configuration allows neither a stop nor a start; ECS stands still too. */
