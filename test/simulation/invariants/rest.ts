@@ -6,7 +6,7 @@ import { placementRequest } from '#control/reconciler/launch.ts';
 import { place } from '#control/scheduler/place.ts';
 import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
 import { seededRandom } from '#lib/random.ts';
-import { arnId } from '#model/arn.ts';
+import { arnId, defaultRealm, serviceArn } from '#model/arn.ts';
 import { attributeValue } from '#model/attributes.ts';
 import { instanceGroupAttribute } from '#model/capacity-provider.ts';
 import { instanceAttributes } from '#model/container-instance.ts';
@@ -187,6 +187,17 @@ function isDeadlocked(service: Service): boolean {
   return floorOf(service) >= service.desiredCount && ceilingOf(service) <= service.desiredCount;
 }
 
+/**
+ * Services whose tasks cannot run stop one after the other. So do those of the revision before: they start where the newer ones leave fewer than the
+ * floor, and stop when newer ones are healthy for a while.
+ */
+function stopsForEver({ clusterName, serviceName, taskDefinitionArn }: Task, view: RestView): boolean {
+  if (!isRunnable(taskDefinitionArn, view)) return true;
+  if (serviceName === undefined) return false;
+  const service = view.rows.services.get(serviceArn(defaultRealm, clusterName, serviceName));
+  return service?.deployments.some((deployment) => !isRunnable(deployment.taskDefinitionArn, view)) ?? false;
+}
+
 function taskProblems(task: Task, view: RestView): Problem[] {
   if (hasStopped(task)) return [];
   if (task.lostAt !== undefined) {
@@ -195,9 +206,8 @@ function taskProblems(task: Task, view: RestView): Problem[] {
   const { taskArn, lastStatus, desiredStatus, stoppingAt, taskDefinitionArn } = task;
   const name = `task ${arnId(taskArn)}`;
   if (desiredStatus === 'STOPPED') {
-    // Services whose tasks cannot run stop one after the other, for ever.
     const isUnderWay = stoppingAt !== undefined && view.now - stoppingAt < stopMs;
-    if (isUnderWay && !isRunnable(taskDefinitionArn, view)) return [];
+    if (isUnderWay && stopsForEver(task, view)) return [];
     return [{ invariant: 'I12', what: `${name} is to stop and still ${lastStatus}` }];
   }
   // The longest wait that a user asks for is over by now.
