@@ -267,25 +267,6 @@ describe('the engine', () => {
     expect(state.containers[0]?.exitCode).toBe(9);
   });
 
-  it.each([3_600_000, -3_600_000])(
-    "that failed while the machine's clock was set by %d ms is asked again as soon as otherwise",
-    async (byMs) => {
-      world.start();
-      const task = world.assign(1, one());
-      await world.until(task, 'RUNNING');
-      // The look that the event asks for, and the attempt after it, take 30 s each.
-      world.engine.failNext('inspect', { kind: 'hang', times: 2 });
-      world.engine.exit(onlyName(), 9);
-      await world.clock.advance(45_000);
-      world.setClock(byMs);
-      const asked = world.engine.calls.get('inspect');
-      await world.clock.advance(15_500);
-      expect(world.engine.calls.get('inspect')).toBe(asked);
-      const state = await world.until(task, 'STOPPED', 5000);
-      expect(state.containers[0]?.exitCode).toBe(9);
-    },
-  );
-
   it('on which an ended container is started again stops it again, once', async () => {
     world.start();
     const task = world.assign(1, one());
