@@ -3,6 +3,7 @@
  * it fails. Ctrl-C ends the waiting only and says how to look again.
  */
 import type { ContainerInstance, Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs';
+import { drainingComplete } from '#model/container-instance.ts';
 import type { CliContext } from './context.ts';
 import { CliError } from './errors.ts';
 import { countsOf, definitionName, isStable, portsOf, primaryOf, reasonOf, shortId } from './format.ts';
@@ -197,7 +198,7 @@ export async function waitForDrain(
       instance = await findInstance(context, id);
       const [head = '', ...left] = (instance.statusReason ?? '').split('; ');
       const undrained = { failed: `${name} is ${instance.status}: somebody ended its draining` };
-      const done = head.startsWith('Draining is complete');
+      const done = head.startsWith(drainingComplete);
       return {
         items: [head, ...left.map((line) => `  ${line}`)].map((text, index) => ({ key: String(index), text })),
         lines: [],

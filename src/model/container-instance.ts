@@ -84,6 +84,9 @@ export interface ContainerInstance {
 }
 
 /** All attributes with custom values winning over reported ones. */
+/** How the `statusReason` of a DRAINING instance begins when no task is left on it. */
+export const drainingComplete = 'Draining is complete';
+
 export function instanceAttributes(
   instance: Pick<ContainerInstance, 'agentAttributes' | 'customAttributes'>,
 ): Attribute[] {

@@ -2,6 +2,7 @@
  * Waiting for room: a task that found no place and was asked for with the tag `berth:wait-for-capacity`, or on a capacity provider whose
  * managed scaling is ENABLED, is PROVISIONING until it is placed or its deadline has passed. What it waits for stands on its containers.
  */
+import { parseDuration } from './policy-tags.ts';
 import type { Tag } from './tag.ts';
 import type { Task, TaskContainer } from './task.ts';
 import { utcTime } from './utc-time.ts';
@@ -15,14 +16,12 @@ export const defaultWaitMs = 15 * 60_000;
 /** Per cluster; what would be more is refused. */
 export const maximumWaitingTasks = 500;
 
-const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const longestWaitMs = 7 * 86_400_000;
 
-/** `90s`, `10m`, `2h` or `7d` in milliseconds; undefined for anything else, for nothing and for more than seven days. */
+/** `90s`, `1h30m` or `7d` in milliseconds; undefined for what is no duration, for nothing and for more than seven days. */
 export function parseWait(text: string): number | undefined {
-  const match = /^(\d{1,7})([smhd])$/.exec(text);
-  const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN);
-  return ms > 0 && ms <= longestWaitMs ? ms : undefined;
+  const ms = parseDuration(text);
+  return ms !== undefined && ms <= longestWaitMs ? ms : undefined;
 }
 
 /** What the tags say of waiting: how long in milliseconds, `invalid` when the tag's value is no duration, undefined without the tag. */

@@ -43,20 +43,22 @@ export function parseDuration(text: string): number | undefined {
   return ms > 0 && ms <= longestMs ? ms : undefined;
 }
 
-export function parseLostAfter(text: string): Parsed<number | Never> {
+function aTime(examples: string): string {
+  return `a time from one second to a year, such as ${examples}`;
+}
+
+function parseTimeOrNever(text: string, examples: string): Parsed<number | Never> {
   if (text === 'never') return { ok: true, value: 'never' };
   const ms = parseDuration(text);
-  return ms === undefined
-    ? { ok: false, expected: 'a time from one second to a year, such as 90, 90s or 5m, or never' }
-    : { ok: true, value: ms };
+  return ms === undefined ? { ok: false, expected: `${aTime(examples)}, or never` } : { ok: true, value: ms };
+}
+
+export function parseLostAfter(text: string): Parsed<number | Never> {
+  return parseTimeOrNever(text, '90, 90s or 5m');
 }
 
 export function parseDeploymentDeadline(text: string): Parsed<number | Never> {
-  if (text === 'never') return { ok: true, value: 'never' };
-  const ms = parseDuration(text);
-  return ms === undefined
-    ? { ok: false, expected: 'a time from one second to a year, such as 30m or 2h, or never' }
-    : { ok: true, value: ms };
+  return parseTimeOrNever(text, '30m or 2h');
 }
 
 export function parseOnReturn(text: string): Parsed<OnReturn> {
@@ -73,9 +75,7 @@ export function parseRebalance(text: string): Parsed<'ENABLED' | 'DISABLED'> {
 
 export function parseDrainDeadline(text: string): Parsed<number> {
   const ms = parseDuration(text);
-  return ms === undefined
-    ? { ok: false, expected: 'a time from one second to a year, such as 90, 90s or 1h' }
-    : { ok: true, value: ms };
+  return ms === undefined ? { ok: false, expected: aTime('90, 90s or 1h') } : { ok: true, value: ms };
 }
 
 export function parseDrainStandalone(text: string): Parsed<'wait' | 'stop'> {

@@ -6,6 +6,7 @@ import {
   type Resource,
 } from '@aws-sdk/client-ecs';
 import { Option, type Command } from 'commander';
+import { policyTags } from '#model/policy-tags.ts';
 import { printList, printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { shortId } from '../format.ts';
@@ -121,8 +122,8 @@ async function showInstance(context: CliContext, id: string): Promise<void> {
 async function drainInstance(context: CliContext, id: string, options: DrainOptions): Promise<void> {
   const instance = await findInstance(context, id);
   const tags = [
-    { key: 'berth:drain-deadline', value: options.deadline },
-    { key: 'berth:drain-standalone', value: options.standalone },
+    { key: policyTags.drainDeadline, value: options.deadline },
+    { key: policyTags.drainStandalone, value: options.standalone },
   ].filter(({ value }) => value !== undefined);
   if (tags.length > 0) {
     await context.ecs().send(new TagResourceCommand({ resourceArn: instance.containerInstanceArn, tags }));

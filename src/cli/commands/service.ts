@@ -10,6 +10,7 @@ import {
   type TaskSet,
 } from '@aws-sdk/client-ecs';
 import { Option, type Command } from 'commander';
+import { policyTags } from '#model/policy-tags.ts';
 import { printJson, printList, printOne, type CliContext } from '../context.ts';
 import { countsOf, definitionName, primaryOf, portsOf, reasonOf, shortId } from '../format.ts';
 import { findService, listServices, listTasks } from '../lookup.ts';
@@ -114,10 +115,10 @@ function rolloutOf(options: RolloutOptions): { deploymentConfiguration?: Deploym
 /** Policies that ECS has no field for are tags. */
 function policyTagsOf({ lostAfter, onReturn, rebalance, deadline }: RolloutOptions): Tag[] {
   const tags = [
-    { key: 'berth:lost-after', value: lostAfter },
-    { key: 'berth:on-return', value: onReturn },
-    { key: 'berth:rebalance', value: rebalance },
-    { key: 'berth:deployment-deadline', value: deadline },
+    { key: policyTags.lostAfter, value: lostAfter },
+    { key: policyTags.onReturn, value: onReturn },
+    { key: policyTags.rebalance, value: rebalance },
+    { key: policyTags.deploymentDeadline, value: deadline },
   ];
   return tags.filter(({ value }) => value !== undefined);
 }

@@ -169,6 +169,7 @@ async function countsOf(
       clusterName,
       serviceName: deployment.serviceName,
       startedBy: id,
+      present: true,
     });
     counts.set(arn, { requested: status === 'PRIMARY' ? (service?.desiredCount ?? 0) : 0, running, pending });
   }

@@ -220,6 +220,6 @@ async function rendered(
   include: readonly 'TAGS'[],
 ): Promise<object> {
   const { clusterName, serviceName } = service;
-  const counts = await tx.tasks.counts({ clusterName, serviceName, startedBy: set.id });
+  const counts = await tx.tasks.counts({ clusterName, serviceName, startedBy: set.id, present: true });
   return renderTaskSet(set, { realm, service, counts, include });
 }

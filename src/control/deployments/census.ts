@@ -1,5 +1,5 @@
 /** The tasks of a service sorted by what a rollout may do with them. */
-import type { Deployment } from '#model/deployment.ts';
+import type { Deployment, Waiting } from '#model/deployment.ts';
 import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import { isHeld } from './launch-throttle.ts';
@@ -47,6 +47,11 @@ export interface PlanWaiting {
   deadlock?: true;
   /** Their protection keeps the service from its goal. */
   protectedTasks?: readonly Task[];
+}
+
+/** What a deployment shows of it. */
+export function shownWaiting({ reason, until }: PlanWaiting): Waiting {
+  return until === undefined ? { reason } : { reason, until };
 }
 
 export interface Census {

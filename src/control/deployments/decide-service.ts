@@ -7,7 +7,7 @@ import type { Deployment, Waiting } from '#model/deployment.ts';
 import { isSuppressed } from './service-events.ts';
 import { settleAbsences } from './absences.ts';
 import type { ServiceAction } from './actions.ts';
-import { nextGraceEnd, type Plan, type PlanInput, type PlannedStop } from './census.ts';
+import { nextGraceEnd, shownWaiting, type Plan, type PlanInput, type PlannedStop } from './census.ts';
 import { lastCompleted } from './circuit-breaker.ts';
 import { planDaemons } from './daemon.ts';
 import { deadlineOf, givingUp } from './giving-up.ts';
@@ -108,7 +108,7 @@ function decidePresent(snapshot: ServiceSnapshot, now: number): ServiceDecision 
 
   const shownUntil = failureShownUntil(primary, older, now);
   if (shownUntil !== undefined) wakeTimes.push(shownUntil);
-  const waiting = waitingOf(plan) ?? waitingToLeave(shownUntil);
+  const waiting = plan.waiting === undefined ? waitingToLeave(shownUntil) : shownWaiting(plan.waiting);
   const next = nextPrimary(countHealthFailures(primary, plan), plan, { waiting, deadline, now });
   const kept = older.filter((deployment) => isKept(deployment, next, older, { snapshot, now }));
   const newlyHeld = settled.filter(({ id, launchesHeldUntil }) => {
@@ -175,12 +175,6 @@ function decideTaskSets(snapshot: ServiceSnapshot, now: number): ServiceDecision
     ...(wakeTimes.length === 0 ? {} : { wakeAt: Math.min(...wakeTimes) }),
     ...(waiting === undefined ? {} : { waiting }),
   };
-}
-
-function waitingOf({ waiting }: Plan): Waiting | undefined {
-  if (waiting === undefined) return undefined;
-  const { reason, until } = waiting;
-  return until === undefined ? { reason } : { reason, until };
 }
 
 /** UNHEALTHY tasks of the PRIMARY that are stopped now; each is stopped once, so each counts once. */

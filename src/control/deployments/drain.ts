@@ -3,7 +3,7 @@
  * or not. Also tells what is left and why, for those who wait. Pure.
  */
 import { arnId } from '#model/arn.ts';
-import type { ContainerInstance } from '#model/container-instance.ts';
+import { drainingComplete, type ContainerInstance } from '#model/container-instance.ts';
 import type { Deployment } from '#model/deployment.ts';
 import { parseDrainDeadline, parseDrainStandalone, policyOf, policyTags } from '#model/policy-tags.ts';
 import type { Service } from '#model/service.ts';
@@ -70,7 +70,7 @@ const mostNamedTasks = 20;
 export function drainProgress(view: DrainView, now: number): string {
   const { instance, othersEligible } = view;
   const left = view.tasks.filter((task) => !hasStopped(task));
-  if (left.length === 0) return 'Draining is complete: no task is left';
+  if (left.length === 0) return `${drainingComplete}: no task is left`;
   const parts = [`Draining: ${left.length} ${left.length === 1 ? 'task is' : 'tasks are'} left`];
   if (!instance.agentConnected) parts.push('its agent is silent, so nothing is known to end here');
   const replaceable = left.some(({ serviceName }) => serviceName !== undefined);

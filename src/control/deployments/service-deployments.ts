@@ -12,6 +12,7 @@ import {
   type ServiceDeploymentStatus,
   type ServiceRevision,
 } from '#model/service-deployment.ts';
+import { isSameValue } from '#model/same-value.ts';
 import type { Service } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import { breakerFailures, breakerThreshold } from './circuit-breaker.ts';
@@ -114,9 +115,7 @@ function breakerView({ desiredCount, deploymentConfiguration }: Service, deploym
 }
 
 function sameContent(a: ServiceDeployment, b: ServiceDeployment): boolean {
-  const content = (row: ServiceDeployment): string =>
-    JSON.stringify(Object.entries({ ...row, updatedAt: 0 }).toSorted(([x], [y]) => (x < y ? -1 : 1)));
-  return content(a) === content(b);
+  return isSameValue({ ...a, updatedAt: 0 }, { ...b, updatedAt: 0 });
 }
 
 /** What a deployment of the service as it is now rolls out. */

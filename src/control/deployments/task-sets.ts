@@ -7,7 +7,14 @@ import type { Deployment, Waiting } from '#model/deployment.ts';
 import type { Service } from '#model/service.ts';
 import { computedDesiredCount, taskSetsOf, type TaskSet } from '#model/task-set.ts';
 import type { ServiceAction } from './actions.ts';
-import { nextGraceEnd, type PlanInput, type PlannedStart, type PlannedStop, type PlanWaiting } from './census.ts';
+import {
+  nextGraceEnd,
+  shownWaiting,
+  type PlanInput,
+  type PlannedStart,
+  type PlannedStop,
+  type PlanWaiting,
+} from './census.ts';
 import { freeFailedStarts, throttle } from './launch-throttle.ts';
 import { settleProbation } from './probation.ts';
 import { eventSubject, eventTexts } from './reasons.ts';
@@ -71,7 +78,7 @@ function keep(set: TaskSet, snapshot: ServiceSnapshot, now: number): TaskSetPlan
 function observed(
   { taskSet }: TaskSet,
   settled: Deployment,
-  waiting: Waiting | undefined,
+  waiting: PlanWaiting | undefined,
   desiredCount: number,
   now: number,
 ): TaskSet {
@@ -82,7 +89,7 @@ function observed(
     ...rest,
     desiredCount,
     taskSet: changed ? { ...taskSet, stabilityStatus, stabilityStatusAt: now } : taskSet,
-    ...(waiting === undefined ? {} : { waiting: waitingOf(waiting) }),
+    ...(waiting === undefined ? {} : { waiting: shownWaiting(waiting) }),
   };
 }
 
@@ -119,11 +126,7 @@ export function waitingForTaskSets(
   plans: readonly TaskSetPlan[],
 ): Waiting | undefined {
   const first = plans.find(({ waiting }) => waiting !== undefined)?.waiting;
-  if (first !== undefined) return waitingOf(first);
+  if (first !== undefined) return shownWaiting(first);
   const isEmpty = plans.every(({ after }) => after === undefined);
   return isEmpty && desiredCount > 0 ? { reason: 'a task set (CreateTaskSet)' } : undefined;
-}
-
-function waitingOf({ reason, until }: Waiting): Waiting {
-  return until === undefined ? { reason } : { reason, until };
 }

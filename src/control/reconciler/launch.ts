@@ -25,7 +25,7 @@ import { candidatesOn, occupied, type Candidate } from '../scheduler/candidate.t
 import {
   occupantOf,
   placeAmong,
-  placeOnEachOf,
+  placeOnEach,
   type Placement,
   type PlacementRefusal,
   type PlacementResult,
@@ -164,7 +164,7 @@ export async function findPlaces(
     instances: chosen.map(({ instance }) => instance),
     candidates: chosen,
     waits: false,
-    result: placeOnEachOf(wanted, chosen),
+    result: placeOnEach(wanted, chosen),
   };
   return { wanted, candidates, shares: [share], unknown };
 }

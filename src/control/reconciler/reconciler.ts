@@ -6,7 +6,7 @@
 import { createBackground } from '#lib/background.ts';
 import type { Timer } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
-import { createWorkQueue, type LookAgain } from '#lib/work-queue.ts';
+import { createWorkQueue, type LookAgain, type WorkQueue, type WorkQueueOptions } from '#lib/work-queue.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
 import { defaultSchedulingRules, type SchedulingRules } from '../deployments/snapshot.ts';
@@ -85,44 +85,24 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let unsubscribe: (() => void) | undefined;
   let tick: Timer | undefined;
 
-  const services = createWorkQueue({
-    clock,
-    random,
-    concurrency: 4,
-    backoff: queueBackoff,
-    run: lookAtService,
-    onError: (serviceArn, error, attempt) =>
-      logger.error({ serviceArn, error, attempt }, 'looking at a service failed'),
-  });
-  const instances = createWorkQueue({
-    clock,
-    random,
-    concurrency: 4,
-    backoff: queueBackoff,
-    run: lookAtInstance,
-    onError: (containerInstanceArn, error, attempt) =>
-      logger.error({ containerInstanceArn, error, attempt }, 'looking at a container instance failed'),
-  });
-
-  const provisioning = createWorkQueue({
-    clock,
-    random,
-    concurrency: 1,
-    backoff: queueBackoff,
-    run: lookAtWaiting,
-    onError: (clusterName, error, attempt) =>
-      logger.error({ clusterName, error, attempt }, 'looking at the waiting tasks of a cluster failed'),
-  });
+  const services = queue('looking at a service failed', 4, lookAtService);
+  const instances = queue('looking at a container instance failed', 4, lookAtInstance);
+  const provisioning = queue('looking at the waiting tasks of a cluster failed', 1, lookAtWaiting);
   /** Of many instances that change at once, a cluster's services are told once in a while. */
-  const clusters = createWorkQueue({
-    clock,
-    random,
-    concurrency: 1,
-    backoff: queueBackoff,
-    run: (clusterName) => addServicesOf(clusterName),
-    onError: (clusterName, error, attempt) =>
-      logger.error({ clusterName, error, attempt }, 'the services of a cluster could not be told of a change'),
-  });
+  const clusters = queue('the services of a cluster could not be told of a change', 1, (clusterName) =>
+    addServicesOf(clusterName),
+  );
+
+  function queue(failure: string, concurrency: number, run: WorkQueueOptions['run']): WorkQueue {
+    return createWorkQueue({
+      clock,
+      random,
+      concurrency,
+      backoff: queueBackoff,
+      run,
+      onError: (key, error, attempt) => logger.error({ key, error, attempt }, failure),
+    });
+  }
 
   async function lookAtWaiting(clusterName: string): Promise<LookAgain> {
     looks += 1;
@@ -153,6 +133,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function tellServicesOf(instance: ContainerInstance): void {
     const before = lastLooked.get(instance.containerInstanceArn);
+    const isGone = instance.status === 'INACTIVE';
+    if (isGone && before === undefined) return;
     lastLooked.set(instance.containerInstanceArn, instance);
     if (before !== undefined && saysTheSame(before, instance)) return;
     const { containerInstanceArn, status, agentConnected, health, resources, prepulls } = instance;
@@ -163,6 +145,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       clusters.add(instance.clusterName);
     }
     if (isNews(lastPrepulls, containerInstanceArn, prepulls)) for (const arn of awaitImages) services.add(arn);
+    if (isGone) forget(containerInstanceArn);
+  }
+
+  function forget(containerInstanceArn: string): void {
+    for (const seen of [lastSeen, lastPrepulls, lastLooked]) seen.delete(containerInstanceArn);
   }
 
   /** The services of a cluster, or of all clusters. */

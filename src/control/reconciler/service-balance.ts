@@ -6,6 +6,7 @@ import type { ContainerInstance } from '#model/container-instance.ts';
 import { parseRebalance, policyOf, policyTags } from '#model/policy-tags.ts';
 import type { RebalancingCause, Service } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
+import { zoneField } from '#model/zone-rebalancing.ts';
 import { isProtected } from '#model/task-protection.ts';
 import type { Task } from '#model/task.ts';
 import type { OccupyingTask } from '#control/store/store.ts';
@@ -13,7 +14,6 @@ import type { Balance } from '../deployments/snapshot.ts';
 import { isAlive } from '../deployments/task-health.ts';
 import type { PlacementRequest } from '../scheduler/placement-request.ts';
 import { countByValue, isUneven, proposeMove, spreadFields } from '../scheduler/rebalance.ts';
-import { availabilityZoneField } from '../scheduler/strategies.ts';
 
 /** An agent that has just connected may be gone again: nothing is moved to it before it has stayed this long. */
 export const settledAfterMs = 60_000;
@@ -56,8 +56,7 @@ export async function balanceOf(service: Service, view: BalanceView): Promise<Ba
 
 function goalsOf(service: Service): Goal[] {
   const goals: Goal[] = [];
-  if (service.availabilityZoneRebalancing === 'ENABLED')
-    goals.push({ cause: 'zones', fields: [availabilityZoneField] });
+  if (service.availabilityZoneRebalancing === 'ENABLED') goals.push({ cause: 'zones', fields: [zoneField] });
   if (policyOf(service.tags, policyTags.rebalance, parseRebalance, 'DISABLED') === 'ENABLED') {
     const { placementStrategy: strategy, serviceName } = service;
     goals.push({ cause: 'instances', fields: spreadFields({ strategy, serviceName }) });

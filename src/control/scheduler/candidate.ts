@@ -113,15 +113,25 @@ export function queriedInstance({ instance, attributes, occupants }: Candidate):
   };
 }
 
-/** As `placementFieldValue`, for where many instances are asked and nothing else of them is. */
-export function instanceFieldValue(instance: ContainerInstance, field: string): string | undefined {
-  if (field === 'instanceId' || field === 'host') return instance.containerInstanceArn;
-  const name = field.replace(/^attribute:/, '');
-  return attributeValue(instance.customAttributes, name) ?? attributeValue(instance.agentAttributes, name);
+/** What a placement field (`instanceId`, `host` or `attribute:NAME`) says of an instance; undefined when it has no such attribute. */
+export function placementFieldValue({ instance, attributes }: Candidate, field: string): string | undefined {
+  return fieldValue(instance, field, (name) => attributeValue(attributes, name));
 }
 
-/** What a placement field (`instanceId`, `host` or `attribute:NAME`) says of an instance; undefined when it has no such attribute. */
-export function placementFieldValue(candidate: Candidate, field: string): string | undefined {
-  if (field === 'instanceId' || field === 'host') return candidate.instance.containerInstanceArn;
-  return attributeValue(candidate.attributes, field.replace(/^attribute:/, ''));
+/** As `placementFieldValue`, for where many instances are asked and nothing else of them is. */
+export function instanceFieldValue(instance: ContainerInstance, field: string): string | undefined {
+  const { customAttributes, agentAttributes } = instance;
+  return fieldValue(instance, field, (name) => {
+    const isCustom = customAttributes.some((attribute) => attribute.name === name);
+    return attributeValue(isCustom ? customAttributes : agentAttributes, name);
+  });
+}
+
+function fieldValue(
+  { containerInstanceArn }: ContainerInstance,
+  field: string,
+  attribute: (name: string) => string | undefined,
+): string | undefined {
+  const isHost = field === 'instanceId' || field === 'host';
+  return isHost ? containerInstanceArn : attribute(field.replace(/^attribute:/, ''));
 }

@@ -70,15 +70,6 @@ export function placeAmong(
  */
 export function placeOnEach(
   request: Omit<PlacementRequest, 'count'>,
-  instances: readonly ContainerInstance[],
-  occupying: readonly Occupant[],
-): PlacementResult {
-  return placeOnEachOf(request, candidatesOf(instances, occupying));
-}
-
-/** As `placeOnEach`, for callers that know the candidates already. */
-export function placeOnEachOf(
-  request: Omit<PlacementRequest, 'count'>,
   candidates: readonly Candidate[],
 ): PlacementResult {
   const placements: Placement[] = [];

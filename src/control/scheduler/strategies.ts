@@ -3,11 +3,10 @@
  * all of them goes to the instance with the fewest live tasks, then to the lowest ARN, so that the same state gives the same answer.
  */
 import type { PlacementStrategy } from '#model/placement.ts';
+import { zoneField } from '#model/zone-rebalancing.ts';
 import type { Random } from '#lib/random.ts';
 import { ownTasks, placementFieldValue, type Candidate } from './candidate.ts';
 import type { PlacementRequest } from './placement-request.ts';
-
-export const availabilityZoneField = 'attribute:ecs.availability-zone';
 
 /** A service spreads over zones, then over instances; RunTask over instances. */
 export function effectiveStrategy(
@@ -15,9 +14,7 @@ export function effectiveStrategy(
 ): readonly PlacementStrategy[] {
   if (request.strategy.length > 0) return request.strategy;
   const instances: PlacementStrategy = { type: 'spread', field: 'instanceId' };
-  return request.serviceName === undefined
-    ? [instances]
-    : [{ type: 'spread', field: availabilityZoneField }, instances];
+  return request.serviceName === undefined ? [instances] : [{ type: 'spread', field: zoneField }, instances];
 }
 
 /**

@@ -15,6 +15,19 @@ function newestFirst<T extends Dated>(rows: Iterable<T>, serviceArn: string, arn
     .toSorted((a, b) => b.createdAt - a.createdAt || compareKeys(arn(b), arn(a)));
 }
 
+function deletions<T extends Dated>(rows: Rows<T>, arnOf: (row: T) => string) {
+  return {
+    delete(arns: readonly string[]) {
+      for (const arn of arns) rows.delete(arn);
+      return Promise.resolve();
+    },
+    deleteOfService(serviceArn: string) {
+      for (const row of newestFirst(rows.values(), serviceArn, arnOf)) rows.delete(arnOf(row));
+      return Promise.resolve();
+    },
+  };
+}
+
 export function serviceDeploymentTable(undo: UndoLog): ServiceDeploymentTable {
   const rows = new Rows<ServiceDeployment>(undo);
   const arnOf = (row: ServiceDeployment): string => row.serviceDeploymentArn;
@@ -36,14 +49,7 @@ export function serviceDeploymentTable(undo: UndoLog): ServiceDeploymentTable {
       const byService = Map.groupBy(rows.values(), ({ serviceArn }) => serviceArn);
       return Promise.resolve([...byService].filter(([, all]) => all.length > count).map(([serviceArn]) => serviceArn));
     },
-    delete(arns) {
-      for (const arn of arns) rows.delete(arn);
-      return Promise.resolve();
-    },
-    deleteOfService(serviceArn) {
-      for (const row of newestFirst(rows.values(), serviceArn, arnOf)) rows.delete(arnOf(row));
-      return Promise.resolve();
-    },
+    ...deletions(rows, arnOf),
   };
 }
 
@@ -59,13 +65,6 @@ export function serviceRevisionTable(undo: UndoLog): ServiceRevisionTable {
     get: (arn) => Promise.resolve(rows.get(arn)),
     put: (revision) => Promise.resolve(rows.put(arnOf(revision), revision)),
     all: (serviceArn) => Promise.resolve(newestFirst(rows.values(), serviceArn, arnOf)),
-    delete(arns) {
-      for (const arn of arns) rows.delete(arn);
-      return Promise.resolve();
-    },
-    deleteOfService(serviceArn) {
-      for (const row of newestFirst(rows.values(), serviceArn, arnOf)) rows.delete(arnOf(row));
-      return Promise.resolve();
-    },
+    ...deletions(rows, arnOf),
   };
 }

@@ -57,6 +57,15 @@ describe('a service deployment', () => {
     });
   });
 
+  test('leaves lost tasks out of the count of a revision', async () => {
+    const history = await History.steady();
+    const [task] = await history.tasks();
+    await history.world.report(task?.taskArn ?? '', { lostAt: history.world.clock.now() });
+    expect(await history.newest()).toMatchObject({
+      targetServiceRevision: { requestedTaskCount: 1, runningTaskCount: 0, pendingTaskCount: 0 },
+    });
+  });
+
   test('that is overtaken is STOPPED', async () => {
     const history = await History.steady();
     await history.world.call('UpdateService', { service: 'web', taskDefinition: 'web:2' });

@@ -260,6 +260,14 @@ describe('DescribeTaskSets', () => {
     expect(tasks['taskArns']).toHaveLength(2);
     expect(green['id']).not.toBe(blue['id']);
   });
+
+  test('leave lost tasks out of the count', async () => {
+    const world = await worldWithService();
+    const { id } = await create(world);
+    const place = { serviceName: 'web', deploymentId: String(id) };
+    await world.store.write((tx) => tx.tasks.putMany([aTask(place), aTask({ ...place, lostAt: 1 })]));
+    expect((await described(world))['taskSets']).toMatchObject([{ runningCount: 1 }]);
+  });
 });
 
 describe('tags', () => {

@@ -118,7 +118,7 @@ describe('a task that does not fit', () => {
     expect(await statuses(await run({ count: 3, ...tag('1h') }))).toEqual(['PENDING', 'PENDING', 'PROVISIONING']);
   });
 
-  it.each(['', '10', 'soon', '0s', '8d', '-1m'])('is refused with the tag %j, which is no duration', async (value) => {
+  it.each(['', '10x', 'soon', '0s', '8d', '-1m'])('is refused with the tag %j, which is no duration', async (value) => {
     await machine(1);
     const refusal = await world.refusal('RunTask', { taskDefinition: 'web', ...tag(value) });
     expect(refusal).toMatchObject({

@@ -194,7 +194,7 @@ describe('placement of several tasks', () => {
 describe('one task on each named instance', () => {
   it('reports those that refuse', () => {
     const [fine, silent] = [aContainerInstance(), aContainerInstance({ agentConnected: false })];
-    const { placements, refused } = placeOnEach(aRequest(), [fine, silent], []);
+    const { placements, refused } = placeOnEach(aRequest(), candidatesOf([fine, silent], []));
     expect(placements).toHaveLength(1);
     expect(refused?.failures).toMatchObject([{ arn: silent.containerInstanceArn, reason: 'AGENT' }]);
   });
