@@ -1,6 +1,7 @@
-/** Forgets what is over: stopped tasks and deleted services after their retention, the history of services beyond its length, idempotency records, deleted task definitions out of use. */
+/** Forgets what is over: stopped tasks and deleted services after their retention, the history of services beyond its length, idempotency records, activations and certificates that have ended, deleted task definitions out of use. */
 import type { Clock } from '#lib/clock.ts';
 import { arnId, clusterNameInArn } from '#model/arn.ts';
+import { daysMs, lapsedGraceMs } from '#model/machine-trust.ts';
 import { isFinal, serviceRevisionArn } from '#model/service-deployment.ts';
 import type { Service } from '#model/service.ts';
 import type { Store, StoreTransaction } from '#control/store/store.ts';
@@ -12,6 +13,9 @@ export interface ReaperDeps {
   stoppedTaskRetentionMs: number;
 }
 
+/** How long one that has expired is still described. */
+const activationsKeptMs = 7 * daysMs;
+
 /** Small transactions, so that nobody waits long for the reaper. */
 const batch = 200;
 
@@ -22,6 +26,16 @@ export async function reap(deps: ReaperDeps): Promise<void> {
   await reapHistory(deps);
   await reapTaskDefinitions(deps);
   await deps.store.write((tx) => tx.idempotency.deleteExpired(deps.clock.now()));
+  await reapTrust(deps);
+}
+
+/** Certificates stay for as long as they may be renewed and then some, so that who comes too late is told why. */
+async function reapTrust({ store, clock }: ReaperDeps): Promise<void> {
+  const now = clock.now();
+  await store.write(async (tx) => {
+    await tx.activations.deleteExpired(now - activationsKeptMs);
+    await tx.machineCertificates.deleteExpired(now - 2 * lapsedGraceMs);
+  });
 }
 
 function reapTasks({ store }: ReaperDeps, before: number): Promise<number> {

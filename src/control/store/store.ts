@@ -7,6 +7,7 @@
 import type { CapacityProvider } from '#model/capacity-provider.ts';
 import type { ClusterStatus, Cluster } from '#model/cluster.ts';
 import type { ContainerInstance, ContainerInstanceStatus } from '#model/container-instance.ts';
+import type { Activation, MachineCertificate } from '#model/machine-trust.ts';
 import type { ServiceDeployment, ServiceDeploymentStatus, ServiceRevision } from '#model/service-deployment.ts';
 import type { Service, ServiceStatus, SchedulingStrategy } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
@@ -226,6 +227,27 @@ export interface AccessKeyTable {
   list(): Promise<AccessKey[]>;
 }
 
+export interface ActivationTable {
+  get(activationId: string): Promise<Activation | undefined>;
+  put(activation: Activation): Promise<void>;
+  delete(activationId: string): Promise<void>;
+  /** Those whose `expiresAt` is not after the time. */
+  deleteExpired(before: number): Promise<number>;
+  /** Ordered by id. */
+  list(page: PageRequest): Promise<Page<Activation>>;
+}
+
+/** Lists are ordered by `notAfter`, then serial; they may hold revoked ones. */
+export interface MachineCertificateTable {
+  get(serial: string): Promise<MachineCertificate | undefined>;
+  ofMachine(machineId: string): Promise<MachineCertificate[]>;
+  /** Those whose `notAfter` is after the time. */
+  endingAfter(time: number): Promise<MachineCertificate[]>;
+  put(certificate: MachineCertificate): Promise<void>;
+  /** Those whose `notAfter` is not after the time. */
+  deleteExpired(before: number): Promise<number>;
+}
+
 export interface StoreTransaction {
   readonly clusters: ClusterTable;
   readonly capacityProviders: CapacityProviderTable;
@@ -238,6 +260,8 @@ export interface StoreTransaction {
   readonly idempotency: IdempotencyTable;
   readonly accountSettings: AccountSettingTable;
   readonly accessKeys: AccessKeyTable;
+  readonly activations: ActivationTable;
+  readonly machineCertificates: MachineCertificateTable;
 }
 
 /** Keys of what a committed transaction put or deleted. Subscribers take it as a hint, never as the truth. */

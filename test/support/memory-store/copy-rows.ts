@@ -16,6 +16,8 @@ export async function copyRows(from: Pick<Store, 'read'>, to: Pick<Store, 'write
     services: (await tx.services.list({}, everything)).items,
     settings: await tx.accountSettings.list(),
     keys: await tx.accessKeys.list(),
+    activations: (await tx.activations.list(everything)).items,
+    certificates: await tx.machineCertificates.endingAfter(0),
   }));
   await to.write(async (tx) => {
     for (const cluster of rows.clusters) await tx.clusters.put(cluster);
@@ -26,6 +28,8 @@ export async function copyRows(from: Pick<Store, 'read'>, to: Pick<Store, 'write
     for (const service of rows.services) await tx.services.put(service);
     for (const setting of rows.settings) await tx.accountSettings.put(setting);
     for (const key of rows.keys) await tx.accessKeys.put(key);
+    for (const activation of rows.activations) await tx.activations.put(activation);
+    for (const certificate of rows.certificates) await tx.machineCertificates.put(certificate);
   });
 }
 

@@ -27,6 +27,7 @@ import type { CapacityProvider } from '#model/capacity-provider.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
+import { activationTable, machineCertificateTable } from './machine-trust.ts';
 import { inOrder, Rows, type UndoLog } from './rows.ts';
 import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
@@ -133,6 +134,8 @@ const reads: ReadonlySet<string> = new Set([
   'lastRevision',
   'families',
   'servicesWithMoreThan',
+  'ofMachine',
+  'endingAfter',
 ]);
 
 /** The tables as long as a transaction is open, and for reading only when it reads. They are made once: most transactions are short. */
@@ -197,6 +200,8 @@ function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction
       put: (key) => Promise.resolve(keys.put(key.accessKeyId, key)),
       list: () => Promise.resolve(inOrder(keys.values(), ({ accessKeyId }) => accessKeyId)),
     },
+    activations: activationTable(undo),
+    machineCertificates: machineCertificateTable(undo),
   };
 }
 

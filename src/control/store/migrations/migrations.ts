@@ -9,6 +9,7 @@ import { initial } from './0001-initial.ts';
 import { serviceDeployments } from './0002-service-deployments.ts';
 import { capacityProviders } from './0003-capacity-providers.ts';
 import { lostTasks } from './0005-lost-tasks.ts';
+import { machineTrust } from './0007-machine-trust.ts';
 import type { ColumnTypes } from './column-types.ts';
 
 export interface SchemaMigration {
@@ -23,6 +24,7 @@ export const schemaMigrations: readonly SchemaMigration[] = [
   // An older program would place the tasks of a provider anywhere, and leave those that wait for ever.
   { name: '0003_capacity_providers', breaking: true, up: capacityProviders },
   { name: '0005_lost_tasks', breaking: false, up: lostTasks },
+  { name: '0007_machine_trust', breaking: false, up: machineTrust },
 ];
 
 const breakingSuffix = '_breaking';

@@ -115,6 +115,19 @@ export interface AccessKeyRow {
   created_at: number;
 }
 
+export interface ActivationRow {
+  activation_id: string;
+  expires_at: number;
+  document: string;
+}
+
+export interface MachineCertificateRow {
+  serial: string;
+  machine_id: string;
+  not_after: number;
+  document: string;
+}
+
 export interface Database {
   clusters: ClusterRow;
   capacity_providers: CapacityProviderRow;
@@ -128,4 +141,6 @@ export interface Database {
   idempotency: IdempotencyRow;
   account_settings: AccountSettingRow;
   access_keys: AccessKeyRow;
+  activations: ActivationRow;
+  machine_certificates: MachineCertificateRow;
 }

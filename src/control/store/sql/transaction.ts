@@ -8,6 +8,7 @@ import { capacityProviderTable } from './capacity-providers.ts';
 import { clusterTable } from './clusters.ts';
 import { containerInstanceTable } from './container-instances.ts';
 import { idempotencyTable } from './idempotency.ts';
+import { activationTable, machineCertificateTable } from './machine-trust.ts';
 import type { Database } from './schema.ts';
 import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { serviceTable } from './services.ts';
@@ -29,5 +30,7 @@ export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder
     idempotency: idempotencyTable(db),
     accountSettings: accountSettingTable(db),
     accessKeys: accessKeyTable(db),
+    activations: activationTable(db),
+    machineCertificates: machineCertificateTable(db),
   };
 }
