@@ -1,20 +1,22 @@
 /** What is checked after each step: the rows that changed in it, the machines when something was created or started, and repeated messages. */
 import { taskArnLabel } from '#agent/tasks/container-config.ts';
+import type { Task } from '#model/task.ts';
 import type { ManualClock } from '#test/support/manual-clock.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import type { Delivery } from '#test/support/simulated-network.ts';
 import type { SimulatedDatabase } from '#test/support/simulated-store.ts';
 import { checkProvider } from './invariants/capacity.ts';
+import { checkDrains } from './invariants/drains.ts';
 import { checkForgotten } from './invariants/forgotten.ts';
 import { checkImages } from './invariants/images.ts';
 import { checkInstances } from './invariants/instances.ts';
 import { MachineChecks } from './invariants/machines.ts';
 import { checkBooks } from './invariants/resources.ts';
+import { checkPatience } from './invariants/patience.ts';
 import { checkRollouts } from './invariants/rollouts.ts';
-import { checkStandalone } from './invariants/standalone.ts';
 import { checkTaskHistory } from './invariants/task-history.ts';
 import type { Ledger } from './ledger.ts';
-import type { Mirror, StepChanges } from './mirror.ts';
+import type { Change, Mirror, StepChanges } from './mirror.ts';
 import type { Trace } from './trace.ts';
 import { describeChanges } from './trace-rows.ts';
 import { Violation } from './violation.ts';
@@ -38,6 +40,8 @@ const amnesiaMs = 300_000;
 export class Checks {
   /** Commits that changed a row, deletions of what is long over aside. */
   commits = 0;
+  /** By ARN: when a task was seen to be told to stop, in true time. */
+  readonly stoppingSince = new Map<string, number>();
   readonly #options: ChecksOptions;
   readonly #machines = new MachineChecks();
   readonly #amnesiacUntil = new Map<SimulatedHost, number>();
@@ -94,14 +98,21 @@ export class Checks {
     if (trace.keeps) for (const { what, about } of describeChanges(changes)) trace.add('row', what, about);
     for (const change of changes.tasks) {
       checkTaskHistory(change);
+      this.#noteStop(change);
       checkImages(change, rows);
-      checkStandalone(change);
+      checkPatience(change);
       checkProvider(change, rows);
     }
     checkInstances(changes, rows, ledger);
     checkRollouts(changes, rows);
+    checkDrains(changes, rows);
     checkBooks(changes, rows);
     if (onlyForgets(changes)) this.commits -= 1;
+  }
+
+  #noteStop({ before, after }: Change<Task>): void {
+    if (after?.desiredStatus !== 'STOPPED') this.stoppingSince.delete((after ?? before)?.taskArn ?? '');
+    else if (before?.desiredStatus !== 'STOPPED') this.stoppingSince.set(after.taskArn, this.#options.clock.now());
   }
 
   /** It lost its journal and does not know yet all that runs. */

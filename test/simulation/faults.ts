@@ -40,6 +40,10 @@ type Fault = (targets: FaultTargets) => void;
 
 const second = 1000;
 const minute = 60 * second;
+/** Long enough for a service to lose its tasks, and for a full pass. */
+const absenceMs = 20 * minute;
+/** A little more than a day. */
+const dayMs = 25 * 60 * minute;
 
 const faults = {
   agentCrash: [killAgent, 4],
@@ -67,6 +71,7 @@ const faults = {
   outsider: [meddle, 3],
   reboot: [reboot, 1],
   clockStep: [stepClock, 1],
+  longAbsence: [leaveForADay, 0.5],
 } as const satisfies Record<string, readonly [Fault, number]>;
 
 export type FaultName = keyof typeof faults;
@@ -239,6 +244,19 @@ function stepClock(targets: FaultTargets): void {
   const target = int(random, 0, 2) === 0 ? control : pick(random, hosts());
   tell(`the clock of ${'name' in target ? target.name : 'control'} steps by ${seconds} s`);
   target.wall.offsetMs += seconds * second;
+}
+
+/** One machine cannot be heard while a day passes everywhere: the others stood still meanwhile, as if suspended. */
+function leaveForADay(targets: FaultTargets): void {
+  const { clock, control, hosts, tell, isOver } = targets;
+  const gone = someHost(targets);
+  tell(`the link to ${gone.name} is cut while a day passes`, gone);
+  targets.network.cut(gone.name, 'noticed', absenceMs);
+  clock.after(absenceMs / 4, () => {
+    if (isOver()) return;
+    tell('a day has passed');
+    for (const { wall } of [control, ...hosts()]) wall.offsetMs += dayMs;
+  });
 }
 
 function slowEngine(targets: FaultTargets): void {

@@ -25,6 +25,7 @@ export interface SavedLedger {
   readonly tasks: ReadonlySet<string>;
   readonly toldToStop: ReadonlySet<string>;
   readonly protections: ReadonlyMap<string, unknown>;
+  readonly stoppedRollouts: ReadonlySet<string>;
 }
 
 interface ServiceRequest {
@@ -34,15 +35,19 @@ interface ServiceRequest {
 }
 
 export interface Ledger {
-  someDefinition(random: Random): string | undefined;
+  /** Of those that are wanted; all are by default. */
+  someDefinition(random: Random, wanted?: (arn: string) => boolean): string | undefined;
   someService(random: Random): string | undefined;
   definitionCount(): number;
   isDaemon(serviceName: string): boolean;
-  registered(outcome: CallOutcome): void;
+  /** Answers its ARN when it was acknowledged. */
+  registered(outcome: CallOutcome): string | undefined;
   deregistered(arn: string, outcome: CallOutcome): void;
   created(serviceName: string, request: ServiceRequest, outcome: CallOutcome): void;
   updated(serviceName: string, request: ServiceRequest, outcome: CallOutcome): void;
   deleted(serviceName: string, outcome: CallOutcome): void;
+  /** A user stopped a rollout: it does not complete any more. */
+  rolloutStopped(serviceName: string, deploymentId: string, outcome: CallOutcome): void;
   ran(outcome: CallOutcome): void;
   stopped(taskArn: string, outcome: CallOutcome): void;
   protectionChanged(outcome: CallOutcome): void;
@@ -69,6 +74,7 @@ export function createLedger(): Ledger {
   /** Told at the time of the last check, so that only rows that were there may be gone for their age. */
   const seen = new Set<string>();
   const deregistered = new Set<string>();
+  const stoppedRollouts = new Set<string>();
   /** What was promised since the last check. */
   const newServices = new Set<string>();
   const newTasks = new Set<string>();
@@ -86,6 +92,10 @@ export function createLedger(): Ledger {
     }
     if (row?.status !== 'ACTIVE') {
       throw new Violation('I10', `service ${serviceName} was acknowledged and is ${row?.status ?? 'not there'}`);
+    }
+    for (const { id, rolloutState, stopRequest, rollbackOf } of row.deployments) {
+      if (!stoppedRollouts.has(id) || rollbackOf !== undefined || rolloutState === 'FAILED') continue;
+      if (stopRequest === undefined) throw new Violation('I10', `${id} of ${serviceName} was stopped and goes on`);
     }
     if (!promised.daemon && promised.desiredCount !== undefined && row.desiredCount !== promised.desiredCount) {
       const counts = `${row.desiredCount} tasks, not the acknowledged ${promised.desiredCount}`;
@@ -118,7 +128,10 @@ export function createLedger(): Ledger {
   }
 
   return {
-    someDefinition: (random) => (definitions.size === 0 ? undefined : pick(random, [...definitions])),
+    someDefinition(random, wanted) {
+      const all = wanted === undefined ? [...definitions] : [...definitions].filter(wanted);
+      return all.length === 0 ? undefined : pick(random, all);
+    },
     someService(random) {
       const names = [...services].filter(([, { deleted }]) => !deleted).map(([name]) => name);
       return names.length === 0 ? undefined : pick(random, names);
@@ -128,9 +141,10 @@ export function createLedger(): Ledger {
 
     registered(outcome) {
       const arn = textIn(succeeded(outcome)?.['taskDefinition'], 'taskDefinitionArn');
-      if (arn === undefined) return;
+      if (arn === undefined) return undefined;
       definitions.add(arn);
       everRegistered.add(arn);
+      return arn;
     },
     deregistered(arn, outcome) {
       if (outcome.kind !== 'refused') definitions.delete(arn);
@@ -169,6 +183,11 @@ export function createLedger(): Ledger {
       if (succeeded(outcome) === undefined) return;
       promised.deleted = true;
       promised.uncertain = false;
+    },
+    rolloutStopped(serviceName, deploymentId, outcome) {
+      if (outcome.kind !== 'answered' || outcome.answer.status !== 200) return;
+      stoppedRollouts.add(deploymentId);
+      newServices.add(serviceName);
     },
     ran(outcome) {
       const answered = succeeded(outcome)?.['tasks'];
@@ -225,12 +244,14 @@ export function createLedger(): Ledger {
       tasks: new Set(tasks),
       toldToStop: new Set(toldToStop),
       protections: new Map(protections),
+      stoppedRollouts: new Set(stoppedRollouts),
     }),
     restore(saved) {
       putBack(definitions, saved.definitions);
       putBack(everRegistered, saved.everRegistered);
       putBack(tasks, saved.tasks);
       putBack(toldToStop, saved.toldToStop);
+      putBack(stoppedRollouts, saved.stoppedRollouts);
       services.clear();
       for (const [name, promised] of saved.services) services.set(name, { ...promised });
       protections.clear();

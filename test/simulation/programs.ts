@@ -67,6 +67,10 @@ export function canBeSteady(images: readonly string[]): boolean {
   return images.every((image) => programOf(image).steady);
 }
 
+export function isSteadyProgram(name: ProgramName): boolean {
+  return programs[name].steady;
+}
+
 /** Every start of it fails, or ends within seconds. */
 export function failsAtOnce(image: string): boolean {
   return programOf(image).failsAtOnce === true;

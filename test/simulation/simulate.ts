@@ -13,6 +13,7 @@ import { planText } from './plan.ts';
 import type { TraceEntry } from './trace.ts';
 import { invariantNames, Violation, type Invariant } from './violation.ts';
 import { nextMove, register } from './workload.ts';
+import { someHabits } from './workload-options.ts';
 import { branch, World, type Sabotage } from './world.ts';
 
 export interface SimulationOptions {
@@ -43,6 +44,9 @@ const minute = 60 * second;
 /** The longest hold of launches is 27 minutes; after it there is one more try. */
 const restLimitMs = 50 * minute;
 const lookEveryMs = 20 * second;
+/** Some machines join when services run already, and may be spread anew. */
+const lateOneIn = 5;
+const latestJoinMs = 40 * minute;
 /** What is left of ended tasks is cleaned up in this time, and that is written down. */
 const remainsMs = 8 * minute;
 const quietMs = 10 * minute;
@@ -101,7 +105,8 @@ function join(world: World): void {
   world.keepControlUp();
   for (let n = 0; n < plan.machines; n++) {
     const host = world.addHost();
-    clock.after(int(random, 0, 5 * second), () => world.keepAgentUp(host));
+    const isLate = n > 0 && int(random, 1, lateOneIn) === 1;
+    clock.after(int(random, 0, isLate ? latestJoinMs : 5 * second), () => world.keepAgentUp(host));
   }
 }
 
@@ -110,7 +115,7 @@ function employ(world: World, end: number): void {
   const { random, clock, ledger, rows } = world;
   const own = branch(random);
   const { machines, callPaceMs } = world.plan;
-  const options = { random: own, ledger, rows, machines, call: world.call.bind(world) };
+  const options = { random: own, ledger, rows, machines, habits: someHabits(own), call: world.call.bind(world) };
 
   async function act(move: (context: typeof options) => Promise<void>): Promise<void> {
     await move(options);
@@ -240,7 +245,16 @@ async function look(world: World): Promise<Problem[]> {
   const { cluster, definitions } = await readContext(world);
   if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
   const now = world.clock.now();
-  return problemsAtRest({ rows, hosts, cluster, definitions, now, controlNow: now + control.wall.offsetMs });
+  const { stoppingSince } = world.checks;
+  return problemsAtRest({
+    rows,
+    hosts,
+    cluster,
+    definitions,
+    now,
+    controlNow: now + control.wall.offsetMs,
+    stoppingSince,
+  });
 }
 
 async function readContext(
@@ -264,7 +278,10 @@ async function readContext(
   return { cluster, definitions };
 }
 
-/** Users delete what can never become steady; tasks that cannot run end by themselves. */
+/**
+ * Users delete what can never become steady, and stop what waits for room until a time that is far ahead since control's clock was set back. Tasks that cannot
+ * run end by themselves.
+ */
 async function giveUpWhatCannotRun(world: World): Promise<void> {
   const { definitions } = await readContext(world);
   for (const service of world.rows.services.values()) {
@@ -276,6 +293,10 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
     const outcome = await world.call('DeleteService', { service: serviceName, force: true });
     world.ledger.deleted(serviceName, outcome);
     if (outcome.kind !== 'answered') throw new Violation('I12', `at rest, and control did not answer: ${outcome.kind}`);
+  }
+  for (const { taskArn, lastStatus } of world.rows.live()) {
+    if (lastStatus !== 'PROVISIONING') continue;
+    world.ledger.stopped(taskArn, await world.call('StopTask', { task: taskArn, reason: 'waited for long enough' }));
   }
 }
 

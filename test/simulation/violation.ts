@@ -22,6 +22,10 @@ export const invariantNames = {
   I21: 'a task of no service is stopped by its user or the loss of its machine, by nobody else',
   I23: 'a task that waits for room is placed or has ended at its deadline',
   I24: 'a task of a capacity provider is on an instance of its group',
+  I25: 'a rollout has failed at its deadline, and not before',
+  I26: 'a drain ends at its deadline what is left on its machine, and not before',
+  I27: 'a service that asks for it is spread evenly, as far as there is room',
+  I28: 'a rollout that a user stopped ends, and goes where the user said',
   crash: 'no daemon dies of an error of its own',
 } as const;
 

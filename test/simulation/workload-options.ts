@@ -1,8 +1,21 @@
 /** What a move of a user needs. */
-import type { Random } from '#lib/random.ts';
+import { int, type Random } from '#lib/random.ts';
 import type { CallOutcome } from '#test/support/simulated-control.ts';
 import type { Ledger } from './ledger.ts';
 import type { Rows } from './mirror.ts';
+import type { ProgramName } from './programs.ts';
+
+/** How the users of one seed go about their work. */
+export interface Habits {
+  /** They watch their rollouts: most services have a circuit breaker, deadlines are short, and what is rolled out often fails. */
+  readonly rollsOutOften: boolean;
+  /** What each definition runs, by ARN: users know what they registered. */
+  readonly programs: Map<string, ProgramName>;
+}
+
+export function someHabits(random: Random): Habits {
+  return { rollsOutOften: int(random, 1, 3) === 1, programs: new Map() };
+}
 
 export interface WorkloadOptions {
   readonly random: Random;
@@ -10,5 +23,6 @@ export interface WorkloadOptions {
   readonly rows: Rows;
   /** How many machines there are: the more, the more services. */
   readonly machines: number;
+  readonly habits: Habits;
   call(operation: string, body: object): Promise<CallOutcome>;
 }

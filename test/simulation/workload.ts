@@ -4,7 +4,18 @@
  */
 import { int, pick, type Random } from '#lib/random.ts';
 import { nameGroups, someStrategy, someWait } from './capacity-moves.ts';
+import { activate, deregisterInstance, drain } from './drain-moves.ts';
 import { definitionRequest, type ProgramName } from './programs.ts';
+import {
+  definitionToCreate,
+  definitionToRollOut,
+  deploymentConfiguration,
+  rollBack,
+  someDeadline,
+  stopRollout,
+  tagService,
+} from './rollout-moves.ts';
+import type { Tag } from '#model/tag.ts';
 import type { WorkloadOptions } from './workload-options.ts';
 import { createSteeredService, steer } from './task-set-moves.ts';
 
@@ -47,22 +58,31 @@ const moves: readonly (readonly [Move, number])[] = [
   [activate, 3],
   [deregisterDefinition, 1],
   [deregisterInstance, 0.3],
+  [stopRollout, 1.5],
+  [rollBack, 1],
+  [tagService, 1],
 ];
 
 export async function nextMove(options: WorkloadOptions): Promise<void> {
-  await weighted(options.random, moves)(options);
+  const { random, habits } = options;
+  const chosen = weighted(random, moves);
+  // A rollout that is overtaken at once comes to no end of its own.
+  const rollsOut = habits.rollsOutOften && int(random, 1, 5) === 1;
+  await (rollsOut ? updateService : chosen)(options);
 }
 
-export async function register({ random, ledger, call }: WorkloadOptions): Promise<void> {
+export async function register({ random, ledger, habits, call }: WorkloadOptions): Promise<void> {
   const family = pick(random, families);
+  const program = weighted(random, programWeights);
   const body = definitionRequest({
     family,
-    program: weighted(random, programWeights),
+    program,
     sidecar: int(random, 1, 4) === 1,
     memory: pick(random, [64, 128, 256, 512]),
     ...(int(random, 1, 5) === 1 ? { hostPort: int(random, 8080, 8082) } : {}),
   });
-  ledger.registered(await call('RegisterTaskDefinition', body));
+  const arn = ledger.registered(await call('RegisterTaskDefinition', body));
+  if (arn !== undefined) habits.programs.set(arn, program);
 }
 
 /** Five on few machines, one more for every few beyond. */
@@ -76,8 +96,8 @@ function someCount({ random, machines }: WorkloadOptions): number {
 }
 
 async function createService(options: WorkloadOptions): Promise<void> {
-  const { random, ledger, call } = options;
-  const taskDefinition = ledger.someDefinition(random);
+  const { random, ledger, habits, call } = options;
+  const taskDefinition = definitionToCreate(options);
   if (taskDefinition === undefined) return register(options);
   const serviceName = someServiceName(options);
   const daemon = int(random, 1, 8) === 1;
@@ -86,34 +106,50 @@ async function createService(options: WorkloadOptions): Promise<void> {
     serviceName,
     taskDefinition,
     ...(daemon ? { schedulingStrategy: 'DAEMON' } : { desiredCount }),
-    ...(daemon ? {} : { deploymentConfiguration: deploymentConfiguration(random), ...someStrategy(random) }),
-    ...silencePolicy(random),
-    ...(!daemon && int(random, 1, 3) === 1 ? { placementStrategy: [{ type: 'spread', field: 'instanceId' }] } : {}),
+    deploymentConfiguration: deploymentConfiguration(random, habits, daemon),
+    ...(daemon ? {} : { ...someStrategy(random), ...somePlacement(random) }),
+    tags: [...silencePolicy(random), ...someDeadline(random, habits), ...(daemon ? [] : someRebalancing(random))],
   };
   ledger.created(serviceName, body, await call('CreateService', body));
 }
 
-function silencePolicy(random: Random): { tags?: { key: string; value: string }[] } {
-  if (int(random, 1, 2) === 1) return {};
+function silencePolicy(random: Random): Tag[] {
+  if (int(random, 1, 2) === 1) return [];
+  return [
+    { key: 'berth:lost-after', value: pick(random, ['5s', '20s', '2m', 'never']) },
+    { key: 'berth:on-return', value: pick(random, ['newest', 'original']) },
+  ];
+}
+
+/** Zones are rebalanced by default where no strategy says otherwise. */
+function somePlacement(random: Random): object {
+  if (int(random, 1, 3) > 1) return {};
+  const overInstances = { type: 'spread', field: 'instanceId' };
+  const overZones = { type: 'spread', field: 'attribute:ecs.availability-zone' };
   return {
-    tags: [
-      { key: 'berth:lost-after', value: pick(random, ['5s', '20s', '2m', 'never']) },
-      { key: 'berth:on-return', value: pick(random, ['newest', 'original']) },
-    ],
+    placementStrategy: pick(random, [
+      [overInstances],
+      [overZones, overInstances],
+      [{ type: 'binpack', field: 'memory' }],
+    ]),
   };
 }
 
+function someRebalancing(random: Random): Tag[] {
+  return int(random, 1, 3) === 1 ? [{ key: 'berth:rebalance', value: 'ENABLED' }] : [];
+}
+
 async function updateService(options: WorkloadOptions): Promise<void> {
-  const { random, ledger, call } = options;
+  const { random, ledger, habits, call } = options;
   const service = ledger.someService(random);
-  const taskDefinition = ledger.someDefinition(random);
+  const taskDefinition = definitionToRollOut(options);
   if (service === undefined || taskDefinition === undefined) return createService(options);
   const body = {
     service,
     ...(int(random, 1, 4) === 1 ? { forceNewDeployment: true } : { taskDefinition }),
     ...(int(random, 1, 4) === 1 && !ledger.isDaemon(service) ? { desiredCount: someCount(options) } : {}),
-    ...(int(random, 1, 5) === 1 && !ledger.isDaemon(service)
-      ? { deploymentConfiguration: deploymentConfiguration(random) }
+    ...(int(random, 1, 5) === 1
+      ? { deploymentConfiguration: deploymentConfiguration(random, habits, ledger.isDaemon(service)) }
       : {}),
   };
   ledger.updated(service, body, await call('UpdateService', body));
@@ -164,49 +200,10 @@ async function protectTask({ random, ledger, rows, call }: WorkloadOptions): Pro
   ledger.protectionChanged(await call('UpdateTaskProtection', body));
 }
 
-async function drain({ random, rows, call }: WorkloadOptions): Promise<void> {
-  const active = [...rows.instances.values()].filter(({ status }) => status === 'ACTIVE');
-  if (active.length < 2) return;
-  await setStatus(call, pick(random, active).containerInstanceArn, 'DRAINING');
-}
-
-async function activate({ random, rows, call }: WorkloadOptions): Promise<void> {
-  const draining = [...rows.instances.values()].filter(({ status }) => status === 'DRAINING');
-  if (draining.length > 0) await setStatus(call, pick(random, draining).containerInstanceArn, 'ACTIVE');
-}
-
-async function setStatus(call: WorkloadOptions['call'], containerInstance: string, status: string): Promise<void> {
-  await call('UpdateContainerInstancesState', { containerInstances: [containerInstance], status });
-}
-
 async function deregisterDefinition({ random, ledger, call }: WorkloadOptions): Promise<void> {
   const taskDefinition = ledger.someDefinition(random);
   if (taskDefinition === undefined || ledger.definitionCount() < 4) return;
   ledger.deregistered(taskDefinition, await call('DeregisterTaskDefinition', { taskDefinition }));
-}
-
-async function deregisterInstance({ random, ledger, rows, call }: WorkloadOptions): Promise<void> {
-  const known = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
-  if (known.length < 2) return;
-  const { containerInstanceArn } = pick(random, known);
-  ledger.deregistering(containerInstanceArn);
-  await call('DeregisterContainerInstance', { containerInstance: containerInstanceArn, force: true });
-}
-
-function deploymentConfiguration(random: Random): object {
-  const [minimumHealthyPercent, maximumPercent] = pick(random, [
-    [100, 200],
-    [50, 150],
-    [0, 100],
-    [50, 100],
-    [66, 133],
-  ]);
-  const breaker = int(random, 1, 3) === 1;
-  return {
-    minimumHealthyPercent,
-    maximumPercent,
-    ...(breaker ? { deploymentCircuitBreaker: { enable: true, rollback: int(random, 0, 1) === 1 } } : {}),
-  };
 }
 
 export function weighted<T>(random: Random, choices: readonly (readonly [T, number])[]): T {

@@ -112,7 +112,8 @@ function outcomeOf(task: Task, entry: ProbationTask, snapshot: ServiceSnapshot, 
     return ranFor(task) < quickCrashMs ? { kind: 'crashed' } : { kind: 'proven' };
   }
   if (task.lastStatus !== 'RUNNING' && !started) return { kind: 'starting' };
-  const since = entry.runningSince ?? now;
+  // A time that is yet to come was noted by a clock that has been set back since: its wait begins anew, and is not as much longer.
+  const since = Math.min(entry.runningSince ?? now, now);
   const checked = snapshot.healthChecked.has(task.taskDefinitionArn);
   const healthyAt = since + (checked ? 0 : snapshot.rules.healthyAfterMs);
   const provenAt = Math.max(since + quickCrashMs, healthyAt);

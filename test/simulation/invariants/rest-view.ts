@@ -19,4 +19,6 @@ export interface RestView {
   /** Epoch milliseconds; control's own clock may have been set. */
   readonly now: number;
   readonly controlNow: number;
+  /** Since when a task is to stop, in true time: rows tell it by the clock of control or of a machine, and those are set. */
+  readonly stoppingSince: ReadonlyMap<string, number>;
 }

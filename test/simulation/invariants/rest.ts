@@ -2,27 +2,27 @@
  * What must be true once the faults have stopped and everything had time: services are steady or say why they cannot be (I8, I12), and every
  * container belongs to a live task and every live task has its containers (I13).
  */
-import { placementRequest } from '#control/reconciler/launch.ts';
-import { place } from '#control/scheduler/place.ts';
 import { taskArnLabel, containerNameLabel } from '#agent/tasks/container-config.ts';
-import { seededRandom } from '#lib/random.ts';
 import { arnId, defaultRealm, serviceArn } from '#model/arn.ts';
-import { attributeValue } from '#model/attributes.ts';
-import { instanceGroupAttribute } from '#model/capacity-provider.ts';
-import { instanceAttributes } from '#model/container-instance.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { Service } from '#model/service.ts';
 import { hasStopped, type Task } from '#model/task.ts';
 import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import { canBeSteady, failsAtOnce } from '../programs.ts';
+import { balanceProblems } from './balance.ts';
+import { drainProblems } from './drains.ts';
+import { givenUpProblems } from './given-up.ts';
 import { ceilingOf, floorOf } from './limits.ts';
 import type { Problem, RestView } from './rest-view.ts';
+import { findsNoRoom, hasNoRoom } from './room.ts';
 import { taskSetProblems } from './task-sets.ts';
 
 /** Twice as long as the agents of the simulation keep what is left of an ended task. */
 const remainsMs = 2 * 180_000;
 /** Twice ECS's stop timeout: a stop that takes longer hangs. */
 const stopMs = 2 * 30_000;
+/** What is due is done within this time. */
+const overdueLimitMs = 60_000;
 
 /** Everything that is not as it should be at rest; empty when all is well. */
 export function problemsAtRest(view: RestView): Problem[] {
@@ -31,6 +31,7 @@ export function problemsAtRest(view: RestView): Problem[] {
     ...hosts.flatMap((host) => machineProblems(host, view)),
     ...[...rows.services.values()].flatMap((service) => serviceProblems(service, view)),
     ...rows.live().flatMap((task) => taskProblems(task, view)),
+    ...drainProblems(view),
   ];
 }
 
@@ -74,7 +75,9 @@ function serviceProblems(service: Service, view: RestView): Problem[] {
     live.length === service.desiredCount &&
     deployments.length === 1 &&
     primary.rolloutState === 'COMPLETED';
-  if (steady) return [];
+  if (steady) return balanceProblems(service, view);
+  const [shouldBeOver] = givenUpProblems(service, view);
+  if (shouldBeOver !== undefined) return [shouldBeOver];
   if (shouldHaveFailed(service, view)) {
     return [
       { invariant: 'I19', what: `service ${serviceName} still tries what cannot run, and its circuit breaker is on` },
@@ -104,54 +107,6 @@ function shouldHaveFailed(service: Service, view: RestView): boolean {
   if (isDeadlocked(service) && olderFill(service, primary.id, view)) return false;
   const images = view.definitions.get(primary.taskDefinitionArn)?.body.containerDefinitions ?? [];
   return images.some(({ image }) => failsAtOnce(image));
-}
-
-/** Asked of the scheduler itself: is there really no place for one more? */
-function hasNoRoom(
-  service: Service,
-  { rows, cluster, definitions }: RestView,
-  taskDefinitionArn: string = service.taskDefinitionArn,
-): boolean {
-  const definition = definitions.get(taskDefinitionArn);
-  if (definition === undefined) return true;
-  const request = placementRequest({
-    cluster,
-    definition,
-    count: 1,
-    group: `service:${service.serviceName}`,
-    serviceName: service.serviceName,
-    launchType: service.launchType,
-    overrides: {},
-    placementConstraints: service.placementConstraints,
-    placementStrategy: service.placementStrategy,
-    tags: [],
-    enableExecuteCommand: false,
-  });
-  const instances = [...rows.instances.values()].filter(({ status }) => status !== 'INACTIVE');
-  const occupying = rows
-    .live()
-    .flatMap((task) =>
-      task.containerInstanceArn === undefined ? [] : [{ ...task, containerInstanceArn: task.containerInstanceArn }],
-    );
-  const groups = (service.capacityProviderStrategy ?? []).map(({ capacityProvider }) => capacityProvider);
-  if (groups.length > 0) {
-    return groups.some((group) => {
-      const members = instances.filter(
-        (instance) => attributeValue(instanceAttributes(instance), instanceGroupAttribute) === group,
-      );
-      return place(request, members, occupying, seededRandom(1)).placements.length === 0;
-    });
-  }
-  if (service.schedulingStrategy === 'REPLICA') {
-    return place(request, instances, occupying, seededRandom(1)).placements.length === 0;
-  }
-  // A daemon has its own place on each machine; it lacks room when any of those it misses has none.
-  const covered = new Set(
-    occupying.filter((task) => task.serviceName === service.serviceName).map((task) => task.containerInstanceArn),
-  );
-  return instances
-    .filter((instance) => !covered.has(instance.containerInstanceArn))
-    .some((instance) => place(request, [instance], occupying, seededRandom(1)).placements.length === 0);
 }
 
 /**
@@ -198,20 +153,32 @@ function stopsForEver({ clusterName, serviceName, taskDefinitionArn }: Task, vie
   return service?.deployments.some((deployment) => !isRunnable(deployment.taskDefinitionArn, view)) ?? false;
 }
 
+/**
+ * The deadline is a time of control's clock, and users see it. Where that clock was set back it lies further ahead than the wait that was asked for; it is
+ * kept, and until then the task waits only for what there is not.
+ */
+function waitProblems(task: Task, view: RestView): Problem[] {
+  const { taskArn, waiting } = task;
+  const name = `task ${arnId(taskArn)}`;
+  const overdueMs = view.controlNow - (waiting?.until ?? 0);
+  if (overdueMs > overdueLimitMs) return [{ invariant: 'I23', what: `${name} still waits for a place` }];
+  if (findsNoRoom(task, view)) return [];
+  return [{ invariant: 'I12', what: `${name} waits for a place, and there is one` }];
+}
+
 function taskProblems(task: Task, view: RestView): Problem[] {
   if (hasStopped(task)) return [];
   if (task.lostAt !== undefined) {
     return [{ invariant: 'I17', what: `task ${arnId(task.taskArn)} is ${task.lastStatus} and still lost` }];
   }
-  const { taskArn, lastStatus, desiredStatus, stoppingAt, taskDefinitionArn } = task;
+  const { taskArn, lastStatus, desiredStatus, taskDefinitionArn } = task;
   const name = `task ${arnId(taskArn)}`;
   if (desiredStatus === 'STOPPED') {
-    const isUnderWay = stoppingAt !== undefined && view.now - stoppingAt < stopMs;
+    const isUnderWay = view.now - (view.stoppingSince.get(taskArn) ?? 0) < stopMs;
     if (isUnderWay && stopsForEver(task, view)) return [];
     return [{ invariant: 'I12', what: `${name} is to stop and still ${lastStatus}` }];
   }
-  // The longest wait that a user asks for is over by now.
-  if (lastStatus === 'PROVISIONING') return [{ invariant: 'I23', what: `${name} still waits for a place` }];
+  if (lastStatus === 'PROVISIONING') return waitProblems(task, view);
   const instance = view.rows.instances.get(task.containerInstanceArn ?? '');
   const host = view.hosts.find(({ machineId }) => machineId === instance?.machineId);
   if (host === undefined) return [{ invariant: 'I13', what: `${name} is ${lastStatus} on a machine that is gone` }];

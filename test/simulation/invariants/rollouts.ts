@@ -1,5 +1,5 @@
 /**
- * I3 to I6 and I16: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
+ * I3 to I6, I16, I19, I25 and I28: what the scheduler may do to a service in one step. Only what it does itself is judged: a crash may bring any service below its floor,
  * and a scale-in makes tasks surplus; so starts are held against the ceiling, and replacements against the floor, at the moment they are asked for.
  */
 import { arnId, serviceArn, defaultRealm } from '#model/arn.ts';
@@ -7,17 +7,28 @@ import type { Service } from '#model/service.ts';
 import { taskStatusRank, type Task } from '#model/task.ts';
 import type { Change, Rows, StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
+import { checkBreakerStarts, checkTrips } from './breakers.ts';
+import { checkEnds, checkLateStarts } from './given-up.ts';
 import { ceilingOf, floorOf } from './limits.ts';
 
 export function checkRollouts(changes: StepChanges, rows: Rows): void {
-  for (const change of changes.services) checkWaysBack(change);
+  for (const change of changes.services) {
+    checkWaysBack(change);
+    checkTrips(change, rows);
+    checkEnds(change);
+  }
   const before = new Map(changes.services.map((change) => [change.after?.serviceArn, change.before]));
   for (const [arn, tasks] of Map.groupBy(changes.tasks, ({ after }) => serviceOf(after))) {
     const service = arn === undefined ? undefined : rows.services.get(arn);
     if (service === undefined) continue;
     if (service.deploymentController !== 'ECS') continue;
     const started = tasks.filter((change) => change.before === undefined);
-    if (started.length > 0) checkStarts(service, before.get(arn) ?? service, started, rows);
+    if (started.length > 0) {
+      const was = before.get(arn) ?? service;
+      checkStarts(service, was, started, rows);
+      checkBreakerStarts(was, service, started, rows);
+      checkLateStarts(was, service, started);
+    }
     checkReplacements(service, tasks, rows);
     checkProtection(service, tasks);
   }
@@ -74,7 +85,7 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
     ({ before, after }) =>
       before !== undefined &&
       after !== undefined &&
-      before.deploymentId !== primary?.id &&
+      (before.deploymentId !== primary?.id || isMovedAway(after)) &&
       before.lastStatus === 'RUNNING' &&
       before.desiredStatus === 'RUNNING' &&
       before.lostAt === undefined &&
@@ -89,6 +100,11 @@ function checkReplacements(service: Service, tasks: readonly Change<Task>[], row
   if (standing >= floor) return;
   const names = replaced.map(({ after }) => arnId(after?.taskArn ?? '')).join(', ');
   throw new Violation('I4', `${service.serviceName} stopped ${names} and has ${standing} RUNNING, below ${floor}`);
+}
+
+/** Of the PRIMARY itself: from a DRAINING machine, or for the sake of the spread. */
+function isMovedAway({ stoppedReason = '' }: Task): boolean {
+  return stoppedReason === 'Container instance is draining' || stoppedReason.startsWith('Rebalancing initiated');
 }
 
 /** At the moment of the stop, by control's own clock. What is UNHEALTHY goes all the same, and so does all of a deleted service. */

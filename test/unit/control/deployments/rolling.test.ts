@@ -79,6 +79,19 @@ describe('a rolling update', () => {
     expect(world.primary.rolloutState).toBe('COMPLETED');
   });
 
+  it('counts the 40 s anew when the clock is set back by hours meanwhile, and waits no longer than that', () => {
+    const world = ServiceWorld.steady(percents(100, 200));
+    const old = world.primary;
+    world.deploy(2);
+    world.runEverything();
+    world.now -= 3 * 60 * 60_000;
+    world.look();
+    world.passTime(39_000);
+    expect(world.alive(old)).toHaveLength(3);
+    world.passTime(1000);
+    expect(world.alive(old)).toHaveLength(0);
+  });
+
   it('goes batch by batch where the ceiling is low', () => {
     const world = ServiceWorld.steady(percents(100, 150, 4));
     const old = world.primary;
