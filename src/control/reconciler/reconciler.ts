@@ -82,6 +82,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Grows with every look: the queues feed each other, so all are idle when a round over them saw none. */
   let looks = 0;
   let listeningSince = clock.now();
+  let latest = listeningSince;
   let unsubscribe: (() => void) | undefined;
   let tick: Timer | undefined;
 
@@ -104,6 +105,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     });
   }
 
+  /** Since when silence proves anything. A clock that was set back has lost count: it begins anew. */
+  function countsSilenceFrom(): number {
+    const now = clock.now();
+    if (now < latest) listeningSince = now;
+    latest = now;
+    return listeningSince;
+  }
+
   async function lookAtWaiting(clusterName: string): Promise<LookAgain> {
     looks += 1;
     const look = await reconcileProvisioning(options, clusterName);
@@ -114,8 +123,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function lookAtService(serviceArn: string): Promise<LookAgain> {
     looks += 1;
     looking.add(serviceArn);
-    const look = await reconcileService({ ...options, rules, listeningSince }, serviceArn).finally(() =>
-      looking.delete(serviceArn),
+    const look = await reconcileService({ ...options, rules, listeningSince: countsSilenceFrom() }, serviceArn).finally(
+      () => looking.delete(serviceArn),
     );
     setMembership(wantPlace, serviceArn, look.wantsPlace);
     setMembership(awaitImages, serviceArn, look.awaitsImages);
@@ -126,7 +135,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function lookAtInstance(containerInstanceArn: string): Promise<LookAgain> {
     looks += 1;
-    const look = await reconcileInstance({ store, clock, listeningSince }, containerInstanceArn);
+    const look = await reconcileInstance({ store, clock, listeningSince: countsSilenceFrom() }, containerInstanceArn);
     if (look.instance !== undefined) tellServicesOf(look.instance);
     return { lookAgainAt: look.lookAgainAt };
   }
@@ -204,7 +213,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     async start() {
-      listeningSince = clock.now();
+      listeningSince = latest = clock.now();
       unsubscribe = store.subscribe(onChange);
       scheduleTick();
       await fullPass();

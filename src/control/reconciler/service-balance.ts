@@ -71,7 +71,9 @@ async function towards(
 ): Promise<Balance> {
   const { own, instances, now, request } = view;
   const counts = countByValue(fields.at(-1) ?? '', own, instances);
-  const settled = (instance: ContainerInstance): boolean => instance.agentConnectedChangedAt + settledAfterMs <= now;
+  // What is yet to come was noted by a clock that has been set back since: it was some time ago.
+  const settled = ({ agentConnectedChangedAt: at }: ContainerInstance): boolean =>
+    at > now || at + settledAfterMs <= now;
   const proposal = proposeMove({
     request: { ...request, serviceName },
     tasks: own.map((task) => ({ ...task, pinned: isProtected(task, now) })),

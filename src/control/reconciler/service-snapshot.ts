@@ -52,7 +52,7 @@ export async function readServiceSnapshot(
     drainingInstances: new Set(
       instances.filter(({ status }) => status === 'DRAINING').map(({ containerInstanceArn }) => containerInstanceArn),
     ),
-    agents: agentsOf(known, instances, listeningSince),
+    agents: agentsOf(known, instances, { listeningSince, now }),
     healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
     unplaced,
     daemonInstances: daemon ? await readDaemonInstances(tx, service, { places, definitions }) : [],
@@ -88,7 +88,7 @@ async function balancePart(
 function agentsOf(
   tasks: readonly Task[],
   instances: readonly ContainerInstance[],
-  listeningSince: number,
+  { listeningSince, now }: Pick<SnapshotOptions, 'listeningSince' | 'now'>,
 ): ServiceSnapshot['agents'] {
   const agents = new Map<string, AgentView>();
   const lost = new Set(tasks.filter(isLost).map(({ containerInstanceArn = '' }) => containerInstanceArn));
@@ -96,7 +96,9 @@ function agentsOf(
   for (const { containerInstanceArn, agentConnected, agentConnectedChangedAt } of instances) {
     const matters = agentConnected ? lost : used;
     if (!matters.has(containerInstanceArn)) continue;
-    const since = agentConnected ? agentConnectedChangedAt : Math.max(agentConnectedChangedAt, listeningSince);
+    // What is yet to come was noted by a clock that has been set back since: it was some time ago.
+    const changedAt = agentConnectedChangedAt > now ? 0 : agentConnectedChangedAt;
+    const since = agentConnected ? changedAt : Math.max(changedAt, listeningSince);
     agents.set(containerInstanceArn, { connected: agentConnected, since });
   }
   return agents;

@@ -20,6 +20,7 @@ import {
   store,
   tasks,
   useReconciler,
+  wall,
 } from './reconciler-world.ts';
 
 useReconciler();
@@ -53,6 +54,23 @@ describe('an instance that is silent', () => {
     expect((await tasks()).filter(({ lostAt }) => lostAt === undefined)).toMatchObject([{ lastStatus: 'PENDING' }]);
     const occupying = await store.read((tx) => tx.tasks.occupying('default'));
     expect(occupying.map(({ containerInstanceArn }) => containerInstanceArn)).toContain(silent.containerInstanceArn);
+  });
+
+  it('loses them as soon when the clock is set back by hours meanwhile, counted anew from then', async () => {
+    const silent = await putInstance(aContainerInstance());
+    await putService({ desiredCount: 1 });
+    await agentsAnswer();
+    await putInstance(aContainerInstance());
+    await silence(silent);
+    await clock.advance(200_000);
+    wall.offsetMs = -3 * hour;
+    await clock.advance(299_000);
+    expect(await tasks()).toHaveLength(1);
+    // Nothing tells of a clock that was set: a full pass finds out.
+    await clock.advance(hour);
+    await quiet();
+    const lost = (await tasks()).filter(({ lostAt }) => lostAt !== undefined);
+    expect(lost).toMatchObject([{ containerInstanceArn: silent.containerInstanceArn }]);
   });
 
   it('gets a pair settled when it is back, and tells its agent so', async () => {

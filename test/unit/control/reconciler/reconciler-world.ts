@@ -21,6 +21,8 @@ export const day = 24 * hour;
 const defaults: ReconcilerConfig = { lostAfterMs: 300_000, stoppedTaskRetentionMs: 3 * day };
 
 export let clock: ManualClock;
+/** How far the reconciler's clock has been set away from the one of the test. */
+export const wall = { offsetMs: 0 };
 export let store: Store;
 let reconciler: Reconciler;
 export const random = seededRandom(5);
@@ -29,7 +31,12 @@ const ids = seededIds(random);
 function create(config: Partial<ReconcilerConfig> = {}): Reconciler {
   return createReconciler({
     store,
-    clock,
+    clock: {
+      now: () => clock.now() + wall.offsetMs,
+      elapsed: () => clock.elapsed(),
+      after: (ms, run) => clock.after(ms, run),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+    },
     ids,
     random,
     realm: defaultRealm,
@@ -101,6 +108,7 @@ export async function startReconciler(config: Partial<ReconcilerConfig> = {}): P
 export function useReconciler(): void {
   beforeEach(async () => {
     clock = new ManualClock();
+    wall.offsetMs = 0;
     store = await createSqliteStore({ path: ':memory:' });
     await put(async (tx) => {
       await tx.clusters.put(aCluster());
