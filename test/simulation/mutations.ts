@@ -28,7 +28,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a failed start is counted at every look',
-    breaks: ['I12', 'I6', 'I8'],
+    breaks: ['I12', 'I6', 'I8', 'I19'],
     file: 'src/control/deployments/probation.ts',
     find: "      case 'failedToStart':\n        failedTasks += 1;",
     replace: "      case 'failedToStart':\n        probation.push(entry);\n        failedTasks += 1;",
