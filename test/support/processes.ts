@@ -84,6 +84,8 @@ function pidOf(child: ChildProcess): number {
 
 export interface CellOptions {
   folder: string;
+  /** Where control listens; of the machine itself by default. */
+  address?: string;
   port: number;
   dockerHost: string;
   control?: NodeJS.ProcessEnv;
@@ -101,11 +103,12 @@ export interface Cell {
 }
 
 export function createCell(options: CellOptions): Cell {
-  const url = `http://127.0.0.1:${options.port}`;
+  const { address = '127.0.0.1' } = options;
+  const url = `http://${address}:${options.port}`;
   const logFile = (name: string): string => join(options.folder, `${name}.log`);
   const controlEnvironment = {
     BERTH_HOME: join(options.folder, 'control'),
-    BERTH_LISTEN: `127.0.0.1:${options.port}`,
+    BERTH_LISTEN: `${address}:${options.port}`,
     BERTH_ADMIN_ACCESS_KEY_ID: testKey.accessKeyId,
     BERTH_ADMIN_SECRET_ACCESS_KEY: testKey.secretAccessKey,
     BERTH_AGENT_TOKEN: agentToken,

@@ -23,6 +23,11 @@ export function daemonFlags(name: DaemonName): readonly string[] {
 /** One heap of the C library for all threads instead of one for each. */
 export const daemonEnvironment: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: '1' };
 
+/** The command that is the daemon, for those who run it elsewhere than here. */
+export function daemonCommand(root: string, name: DaemonName): string[] {
+  return [process.execPath, ...daemonFlags(name), join(root, 'dist/main.js'), name];
+}
+
 export interface DaemonOptions {
   name: DaemonName;
   root: string;
@@ -38,16 +43,13 @@ export function logFileOf(home: string, name: DaemonName): string {
 export async function startDaemon(options: DaemonOptions): Promise<number> {
   const log = await open(logFileOf(options.home, options.name), 'a', 0o600);
   try {
-    const child = spawn(
-      process.execPath,
-      [...daemonFlags(options.name), join(options.root, 'dist/main.js'), options.name],
-      {
-        cwd: options.home,
-        env: { ...options.environment, ...daemonEnvironment },
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-      },
-    );
+    const [program = '', ...args] = daemonCommand(options.root, options.name);
+    const child = spawn(program, args, {
+      cwd: options.home,
+      env: { ...options.environment, ...daemonEnvironment },
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     child.unref();
     if (child.pid === undefined) throw new CliError(`could not start berth ${options.name}`);
