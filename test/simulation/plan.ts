@@ -7,6 +7,8 @@ export interface Plan {
   readonly machines: number;
   /** SQLite is the real one, memory many times as fast and held to the same contract. */
   readonly database: 'sqlite' | 'memory';
+  /** Of the agents; decided apart from the database. */
+  readonly journals: 'sqlite' | 'memory';
   readonly heartbeatIntervalMs: number;
   /** What an announcement missed is repaired by these. */
   readonly fullPassEveryMs: number;
@@ -37,11 +39,12 @@ const mostMachinesWithFastHeartbeats = 4;
 
 export function planOf(random: Random): Plan {
   const machines = int(random, ...weighted(random, sizes));
-  const onSqlite = machines <= mostMachinesOnSqlite && int(random, 1, 10) === 1;
+  const onSqlite = (): boolean => machines <= mostMachinesOnSqlite && int(random, 1, 10) === 1;
   const { names, paceMs } = chooseFaults(random);
   return {
     machines,
-    database: onSqlite ? 'sqlite' : 'memory',
+    database: onSqlite() ? 'sqlite' : 'memory',
+    journals: onSqlite() ? 'sqlite' : 'memory',
     // Most messages are heartbeats; they must not take most of the time as well.
     heartbeatIntervalMs: (machines > mostMachinesWithFastHeartbeats ? 60 : pick(random, [10, 30, 60, 60])) * second,
     fullPassEveryMs: pick(random, [1, 5, 15]) * minute,
@@ -52,7 +55,7 @@ export function planOf(random: Random): Plan {
   };
 }
 
-export function planText({ machines, database, callPaceMs, faultPaceMs, faults }: Plan): string {
+export function planText({ machines, database, journals, callPaceMs, faultPaceMs, faults }: Plan): string {
   const pace = `calls within ${callPaceMs / second} s, faults within ${faultPaceMs / second} s`;
-  return `${machines} machines, ${database} database, ${pace}: ${faults.join(', ')}`;
+  return `${machines} machines, ${database} database, ${journals} journals, ${pace}: ${faults.join(', ')}`;
 }

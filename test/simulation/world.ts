@@ -176,6 +176,7 @@ export class World {
       behave: (spec) => behaviourOfImage(spec.image, random, this.calm),
       connectorOf: (process) => this.network.connectorOf(name, process),
       cleanupWaitMs,
+      journal: this.plan.journals,
       onError: (fields, message) => this.#daemonError(name, fields, message),
       wrapEngine: (engine) => this.#sabotage?.engine?.(engine, saboteur) ?? engine,
       wrapJournal: (journal) => this.#sabotage?.journal?.(journal, saboteur) ?? journal,

@@ -13,6 +13,7 @@ import type { ContainerSpec } from '#agent/tasks/container-spec.ts';
 import type { Clock } from '#lib/clock.ts';
 import { silentLogger } from '#lib/logger.ts';
 import { loggerOfErrors } from './logger-of-errors.ts';
+import { createMemoryJournal } from './memory-journal.ts';
 import { int, type Random } from '#lib/random.ts';
 import { capability, dockerRemoteApiCapabilities } from '#model/capabilities.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
@@ -40,6 +41,8 @@ export interface SimulatedHostOptions {
   behave(spec: ContainerSpec): Behaviour;
   connectorOf(process: SimulatedProcess): Connector;
   readonly cleanupWaitMs: number;
+  /** SQLite is the real one, memory many times as fast. */
+  readonly journal: 'sqlite' | 'memory';
   /** An agent logs an error. */
   onError(fields: object, message: string): void;
   /** What a sabotaged agent works with instead. */
@@ -189,6 +192,7 @@ export class SimulatedHost {
   }
 
   #blankJournal(): Journal {
+    if (this.#options.journal === 'memory') return createMemoryJournal(this.machineId);
     return openJournal({ path: ':memory:', machineId: this.machineId, logger: silentLogger, now: 0 });
   }
 

@@ -91,13 +91,16 @@ function verify(database: DatabaseSync): void {
 }
 
 /** Rows this agent wrote itself; the check is against damage, the types are ours. */
+const fixedShape = z.looseObject({ assignment: z.looseObject({}), definition: z.looseObject({}) });
 const FixedPart = z.custom<Pick<AgentTask, 'assignment' | 'definition'>>(
-  (value) => z.looseObject({ assignment: z.looseObject({}), definition: z.looseObject({}) }).safeParse(value).success,
+  (value) => fixedShape.safeParse(value).success,
 );
+const stateShape = z.looseObject({ containers: z.array(z.looseObject({})) });
 const StatePart = z.custom<Omit<AgentTask, 'assignment' | 'definition'>>(
-  (value) => z.looseObject({ containers: z.array(z.looseObject({})) }).safeParse(value).success,
+  (value) => stateShape.safeParse(value).success,
 );
-const Snapshot = z.custom<TaskSnapshot>((value) => z.looseObject({ taskArn: z.string() }).safeParse(value).success);
+const snapshotShape = z.looseObject({ taskArn: z.string() });
+const Snapshot = z.custom<TaskSnapshot>((value) => snapshotShape.safeParse(value).success);
 
 const registrationFacts = ['containerInstanceArn', 'cluster', 'region', 'accountId'] as const;
 type FactName = (typeof registrationFacts)[number] | 'machineId' | 'assignmentNumber' | 'stateChangeNumber';

@@ -1,4 +1,4 @@
-/** The journal: what is saved survives, numbers only grow, damage is put aside, two agents never share it. */
+/** The journal, and its stand-in in memory: what is saved survives, numbers only grow, damage is put aside, two agents never share it. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { openJournal, type Journal } from '#agent/state/journal.ts';
 import { machineIdIn } from '#agent/state/machine-id.ts';
 import { applyFact } from '#agent/tasks/facts.ts';
 import { taskSnapshot } from '#agent/tasks/task-state.ts';
+import { createMemoryJournal } from '#test/support/memory-journal.ts';
 import { anObservation } from '#test/support/builders/an-agent-task.ts';
 
 let folder: string;
@@ -78,151 +79,159 @@ function report(journal: Journal, id: number): number {
   return journal.lastSnapshot(arn(id))?.number ?? 0;
 }
 
-describe('assignments', () => {
-  it('survive, with the names of their containers', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 7, tasks: [assignment(1)], definitions });
-    const [before] = journal.tasks();
-    const after = reopen(journal);
-    expect(after.tasks()).toEqual([before]);
-    expect(before?.containers[0]?.engineName).toMatch(/^ecs-web-1-app-/);
-    expect(after.assignmentNumber()).toBe(7);
-    expect(after.knownTasks()).toEqual([
-      { taskArn: arn(1), desiredStatus: 'RUNNING', assignmentNumber: 7, ended: false },
-    ]);
-  });
+/** The one of the simulation outlives its agent as it is. */
+const kinds: readonly { name: string; open(): Journal; reopen(journal: Journal): Journal }[] = [
+  { name: 'in a file', open, reopen },
+  { name: 'in memory', open: () => createMemoryJournal('machine-1'), reopen: (journal) => journal },
+];
 
-  it('may come again and in any order: only RUNNING to STOPPED changes a task, and the number only grows', () => {
-    const journal = open();
-    const stopped = assignment(1, { desiredStatus: 'STOPPED', stop });
-    journal.saveAssignments({ number: 7, tasks: [stopped], definitions });
-    journal.saveAssignments({ number: 6, tasks: [assignment(1)], definitions });
-    journal.saveAssignments({ number: 7, tasks: [stopped], definitions });
-    expect(journal.knownTasks()).toEqual([
-      { taskArn: arn(1), desiredStatus: 'STOPPED', assignmentNumber: 7, ended: false },
-    ]);
-    expect(journal.assignmentNumber()).toBe(7);
-    expect(journal.tasks()[0]?.stop).toEqual(stop);
-  });
-
-  it('are told once, stops first, after they are saved', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
-    const told: string[] = [];
-    journal.subscribe({
-      added: (task) =>
-        told.push(`added ${journal.tasks().some((saved) => saved.assignment.taskArn === task.assignment.taskArn)}`),
-      stopWanted: (_, number, cause) => told.push(`stop ${number} ${cause.reason}`),
+describe.each(kinds)('in the journal $name', (kind) => {
+  describe('assignments', () => {
+    it('survive, with the names of their containers', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 7, tasks: [assignment(1)], definitions });
+      const [before] = journal.tasks();
+      const after = kind.reopen(journal);
+      expect(after.tasks()).toEqual([before]);
+      expect(before?.containers[0]?.engineName).toMatch(/^ecs-web-1-app-/);
+      expect(after.assignmentNumber()).toBe(7);
+      expect(after.knownTasks()).toEqual([
+        { taskArn: arn(1), desiredStatus: 'RUNNING', assignmentNumber: 7, ended: false },
+      ]);
     });
-    const update = {
-      number: 2,
-      tasks: [assignment(2), assignment(1, { desiredStatus: 'STOPPED', stop })],
-      definitions,
-    };
-    journal.saveAssignments(update);
-    journal.saveAssignments(update);
-    expect(told).toEqual(['stop 2 enough', 'added true']);
+
+    it('may come again and in any order: only RUNNING to STOPPED changes a task, and the number only grows', () => {
+      const journal = kind.open();
+      const stopped = assignment(1, { desiredStatus: 'STOPPED', stop });
+      journal.saveAssignments({ number: 7, tasks: [stopped], definitions });
+      journal.saveAssignments({ number: 6, tasks: [assignment(1)], definitions });
+      journal.saveAssignments({ number: 7, tasks: [stopped], definitions });
+      expect(journal.knownTasks()).toEqual([
+        { taskArn: arn(1), desiredStatus: 'STOPPED', assignmentNumber: 7, ended: false },
+      ]);
+      expect(journal.assignmentNumber()).toBe(7);
+      expect(journal.tasks()[0]?.stop).toEqual(stop);
+    });
+
+    it('are told once, stops first, after they are saved', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
+      const told: string[] = [];
+      journal.subscribe({
+        added: (task) =>
+          told.push(`added ${journal.tasks().some((saved) => saved.assignment.taskArn === task.assignment.taskArn)}`),
+        stopWanted: (_, number, cause) => told.push(`stop ${number} ${cause.reason}`),
+      });
+      const update = {
+        number: 2,
+        tasks: [assignment(2), assignment(1, { desiredStatus: 'STOPPED', stop })],
+        definitions,
+      };
+      journal.saveAssignments(update);
+      journal.saveAssignments(update);
+      expect(told).toEqual(['stop 2 enough', 'added true']);
+    });
+
+    it('that cannot be read become tasks that are over, with the reason', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions: { [definitionArn]: { family: 3 } } });
+      expect(journal.tasks()[0]?.stop?.reason).toMatch(/^UnrecognizedTaskError: the task definition .* cannot be read/);
+    });
+
+    it('confirmed to stop are stopped', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
+      journal.confirmStops(5, [arn(1), arn(9)]);
+      expect(journal.knownTasks().map(({ desiredStatus }) => desiredStatus)).toEqual(['STOPPED', 'RUNNING']);
+      expect(journal.assignmentNumber()).toBe(5);
+    });
   });
 
-  it('that cannot be read become tasks that are over, with the reason', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions: { [definitionArn]: { family: 3 } } });
-    expect(journal.tasks()[0]?.stop?.reason).toMatch(/^UnrecognizedTaskError: the task definition .* cannot be read/);
+  describe('state changes', () => {
+    it('are numbered over all tasks and restarts, newest of each task only', () => {
+      let journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
+      expect([report(journal, 1), report(journal, 2), report(journal, 1)]).toEqual([1, 2, 3]);
+      journal = kind.reopen(journal);
+      expect(report(journal, 2)).toBe(4);
+      expect(journal.pendingStateChanges(10).map(({ number, taskArn }) => [number, taskArn])).toEqual([
+        [3, arn(1)],
+        [4, arn(2)],
+      ]);
+      expect(journal.pendingStateChanges(1)).toHaveLength(1);
+    });
+
+    it('are acknowledged by their number or a higher one', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
+      report(journal, 1);
+      report(journal, 1);
+      const told: string[] = [];
+      journal.subscribe({ acknowledged: (taskArn) => told.push(taskArn) });
+      journal.acknowledge([{ taskArn: arn(1), number: 1 }]);
+      expect(journal.pendingStateChanges(10)).toHaveLength(1);
+      journal.acknowledge([{ taskArn: arn(1), number: 2 }]);
+      journal.acknowledge([{ taskArn: arn(1), number: 2 }]);
+      expect(journal.pendingStateChanges(10)).toEqual([]);
+      expect(journal.isAcknowledged(arn(1))).toBe(true);
+      expect(told).toEqual([arn(1)]);
+    });
+
+    it('are sent again when control lost them', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
+      report(journal, 1);
+      journal.acknowledge([{ taskArn: arn(1), number: 1 }]);
+      journal.compareStateChanges([{ taskArn: arn(1), stateChangeNumber: 1 }]);
+      expect(journal.pendingStateChanges(10)).toEqual([]);
+      journal.compareStateChanges([{ taskArn: arn(1), stateChangeNumber: 0 }]);
+      expect(journal.pendingStateChanges(10).map(({ number }) => number)).toEqual([1]);
+    });
+
+    it('take numbers above everything control has seen when this journal is the older one', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
+      report(journal, 1);
+      journal.compareStateChanges([
+        { taskArn: arn(1), stateChangeNumber: 40 },
+        { taskArn: arn(2), stateChangeNumber: 50 },
+      ]);
+      expect(journal.pendingStateChanges(10).map(({ number }) => number)).toEqual([51]);
+      expect(report(journal, 2)).toBe(52);
+    });
+
+    it('end with a task that is forgotten', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
+      report(journal, 1);
+      journal.forgetTask(arn(1));
+      expect(journal.pendingStateChanges(10)).toEqual([]);
+      expect(journal.tasks()).toEqual([]);
+    });
   });
 
-  it('confirmed to stop are stopped', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
-    journal.confirmStops(5, [arn(1), arn(9)]);
-    expect(journal.knownTasks().map(({ desiredStatus }) => desiredStatus)).toEqual(['STOPPED', 'RUNNING']);
-    expect(journal.assignmentNumber()).toBe(5);
-  });
-});
-
-describe('state changes', () => {
-  it('are numbered over all tasks and restarts, newest of each task only', () => {
-    let journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
-    expect([report(journal, 1), report(journal, 2), report(journal, 1)]).toEqual([1, 2, 3]);
-    journal = reopen(journal);
-    expect(report(journal, 2)).toBe(4);
-    expect(journal.pendingStateChanges(10).map(({ number, taskArn }) => [number, taskArn])).toEqual([
-      [3, arn(1)],
-      [4, arn(2)],
-    ]);
-    expect(journal.pendingStateChanges(1)).toHaveLength(1);
+  describe('a task', () => {
+    it('comes back as it was saved', () => {
+      const journal = kind.open();
+      journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
+      const [task] = journal.tasks();
+      if (task === undefined) throw new Error('no task');
+      const observation = anObservation({ networkBindings: [{ containerPort: 80, hostPort: 1 }] });
+      const running = applyFact(task, { kind: 'observed', container: 'app', observation }, 9);
+      journal.saveTask(running);
+      expect(kind.reopen(journal).tasks()).toEqual([running]);
+    });
   });
 
-  it('are acknowledged by their number or a higher one', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
-    report(journal, 1);
-    report(journal, 1);
-    const told: string[] = [];
-    journal.subscribe({ acknowledged: (taskArn) => told.push(taskArn) });
-    journal.acknowledge([{ taskArn: arn(1), number: 1 }]);
-    expect(journal.pendingStateChanges(10)).toHaveLength(1);
-    journal.acknowledge([{ taskArn: arn(1), number: 2 }]);
-    journal.acknowledge([{ taskArn: arn(1), number: 2 }]);
-    expect(journal.pendingStateChanges(10)).toEqual([]);
-    expect(journal.isAcknowledged(arn(1))).toBe(true);
-    expect(told).toEqual([arn(1)]);
-  });
-
-  it('are sent again when control lost them', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
-    report(journal, 1);
-    journal.acknowledge([{ taskArn: arn(1), number: 1 }]);
-    journal.compareStateChanges([{ taskArn: arn(1), stateChangeNumber: 1 }]);
-    expect(journal.pendingStateChanges(10)).toEqual([]);
-    journal.compareStateChanges([{ taskArn: arn(1), stateChangeNumber: 0 }]);
-    expect(journal.pendingStateChanges(10).map(({ number }) => number)).toEqual([1]);
-  });
-
-  it('take numbers above everything control has seen when this journal is the older one', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1), assignment(2)], definitions });
-    report(journal, 1);
-    journal.compareStateChanges([
-      { taskArn: arn(1), stateChangeNumber: 40 },
-      { taskArn: arn(2), stateChangeNumber: 50 },
-    ]);
-    expect(journal.pendingStateChanges(10).map(({ number }) => number)).toEqual([51]);
-    expect(report(journal, 2)).toBe(52);
-  });
-
-  it('end with a task that is forgotten', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
-    report(journal, 1);
-    journal.forgetTask(arn(1));
-    expect(journal.pendingStateChanges(10)).toEqual([]);
-    expect(journal.tasks()).toEqual([]);
-  });
-});
-
-describe('a task', () => {
-  it('comes back as it was saved', () => {
-    const journal = open();
-    journal.saveAssignments({ number: 1, tasks: [assignment(1)], definitions });
-    const [task] = journal.tasks();
-    if (task === undefined) throw new Error('no task');
-    const observation = anObservation({ networkBindings: [{ containerPort: 80, hostPort: 1 }] });
-    const running = applyFact(task, { kind: 'observed', container: 'app', observation }, 9);
-    journal.saveTask(running);
-    expect(reopen(journal).tasks()).toEqual([running]);
-  });
-});
-
-describe('images', () => {
-  it('that were pulled here are remembered with their last use; others are not', () => {
-    const journal = open();
-    journal.images.pulled('sha256:a', 10);
-    journal.images.pulled('sha256:b', 11);
-    journal.images.used(['sha256:a', 'sha256:foreign'], 20);
-    journal.images.forget('sha256:b');
-    expect(reopen(journal).images.all()).toEqual([{ imageId: 'sha256:a', pulledAt: 10, usedAt: 20 }]);
+  describe('images', () => {
+    it('that were pulled here are remembered with their last use; others are not', () => {
+      const journal = kind.open();
+      journal.images.pulled('sha256:a', 10);
+      journal.images.pulled('sha256:b', 11);
+      journal.images.used(['sha256:a', 'sha256:foreign'], 20);
+      journal.images.forget('sha256:b');
+      expect(kind.reopen(journal).images.all()).toEqual([{ imageId: 'sha256:a', pulledAt: 10, usedAt: 20 }]);
+    });
   });
 });
 
