@@ -20,7 +20,7 @@ import {
 import type { EngineExec, ExecSpec } from '#agent/engine/engine-exec.ts';
 import { defaultTimeouts } from '#agent/engine/docker-timeouts.ts';
 import type { ContainerObservation, ContainerSpec } from '#agent/tasks/container-spec.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
 import { seededIds, type Ids } from '#lib/ids.ts';
 import { int, type Random } from '#lib/random.ts';
 import type { TransportProtocol } from '#model/resources.ts';
@@ -57,8 +57,11 @@ export interface Fault {
 const rememberedEvents = 256;
 const firstDynamicPort = 32_768;
 const killedExitCode = 137;
-/** Made once: a reason of its own for each call would cost more than the call. */
-const callEnded = new Error('the call has ended');
+
+interface CallUnderWay {
+  breakOff(error: Error): void;
+  wait: Timer | undefined;
+}
 
 export class FakeEngine implements ContainerEngine, EngineExec {
   readonly #clock: Clock;
@@ -72,7 +75,8 @@ export class FakeEngine implements ContainerEngine, EngineExec {
   readonly #faults = new Map<EngineCall, Fault[]>();
   readonly #events: EngineEvent[] = [];
   readonly #broadcast = new Broadcast<EngineEvent>();
-  #down: PromiseWithResolvers<never> | 'down' = neverYet();
+  readonly #underWay = new Set<CallUnderWay>();
+  #down = false;
   /** How often each call was made. */
   readonly calls = new Map<EngineCall, number>();
   /** Every container ever created, in order: what a test of "no duplicates" counts. */
@@ -123,18 +127,18 @@ export class FakeEngine implements ContainerEngine, EngineExec {
 
   /** kill -9 of the engine: every call and stream breaks, containers go on. */
   goDown(): void {
-    if (this.#down === 'down') return;
-    this.#down.reject(this.#unreachable());
-    this.#down = 'down';
+    if (this.#down) return;
+    this.#down = true;
+    for (const { breakOff } of this.#underWay) breakOff(this.#unreachable());
     this.#broadcast.fail(this.#unreachable());
     for (const container of this.#containers.values()) container.output.fail(this.#unreachable());
   }
 
   /** Without live-restore an engine kills the survivors when it starts again. */
   comeBack({ liveRestore }: { liveRestore: boolean }): void {
-    if (this.#down !== 'down') return;
+    if (!this.#down) return;
     if (!liveRestore) for (const container of this.#containers.values()) container.end(killedExitCode);
-    this.#down = neverYet();
+    this.#down = false;
   }
 
   /** What is there, without a call. */
@@ -253,7 +257,7 @@ export class FakeEngine implements ContainerEngine, EngineExec {
     sinceMs?: number;
     signal: AbortSignal;
   }): Promise<AsyncIterable<EngineEvent>> {
-    if (this.#down === 'down') throw this.#unreachable();
+    if (this.#down) throw this.#unreachable();
     const { labelKeys, sinceMs = Infinity, signal } = options;
     const missed = this.#events.filter((event) => event.at >= sinceMs);
     const wanted = (event: EngineEvent): boolean => labelKeys.every((key) => key in event.labels);
@@ -261,7 +265,7 @@ export class FakeEngine implements ContainerEngine, EngineExec {
   }
 
   async *logs(idOrName: string, { follow, tail, sinceMs = 0, signal }: LogRequest): AsyncGenerator<LogEntry> {
-    if (this.#down === 'down') throw this.#unreachable();
+    if (this.#down) throw this.#unreachable();
     const container = this.#find(idOrName);
     if (container === undefined) throw new EngineError('not-found', `No such container: ${idOrName}`);
     const wanted = (entry: LogEntry): boolean => entry.at >= sinceMs;
@@ -311,40 +315,49 @@ export class FakeEngine implements ContainerEngine, EngineExec {
 
   async #call<T>(name: EngineCall, options: CallOptions | undefined, effect: () => T | Promise<T>): Promise<T> {
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
-    const down = this.#down;
-    if (down === 'down') throw this.#unreachable();
-    const calledOff = Promise.withResolvers<never>();
-    const ended = new AbortController();
-    const onAbort = (): void => calledOff.reject(new EngineError('aborted', `${name} was called off`));
-    if (options?.signal?.aborted) throw new EngineError('aborted', `${name} was called off`);
-    options?.signal?.addEventListener('abort', onAbort, { once: true });
+    const signal = options?.signal;
+    if (this.#down) throw this.#unreachable();
+    if (signal?.aborted) throw new EngineError('aborted', `${name} was called off`);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const call: CallUnderWay = { breakOff: reject, wait: undefined };
+    const onAbort = (): void => reject(new EngineError('aborted', `${name} was called off`));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#underWay.add(call);
+    this.#work(name, effect, call).then(resolve, reject);
     try {
-      const work = this.#work(name, effect, ended.signal);
-      return await Promise.race([work, down.promise, calledOff.promise]);
+      return await promise;
     } finally {
-      ended.abort(callEnded);
-      options?.signal?.removeEventListener('abort', onAbort);
+      this.#underWay.delete(call);
+      call.wait?.cancel();
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
-  async #work<T>(name: EngineCall, effect: () => T | Promise<T>, ended: AbortSignal): Promise<T> {
+  async #work<T>(name: EngineCall, effect: () => T | Promise<T>, call: CallUnderWay): Promise<T> {
     const fault = this.#faults.get(name)?.shift();
-    if (fault !== undefined && fault.afterEffect !== true) throw await this.#fault(name, fault, ended);
+    if (fault !== undefined && fault.afterEffect !== true) throw await this.#fault(name, fault, call);
     const latency = this.#options.latency?.[name];
     if (latency !== undefined) {
-      await this.#clock.sleep(typeof latency === 'number' ? latency : int(this.#random, ...latency), ended);
+      await this.#wait(typeof latency === 'number' ? latency : int(this.#random, ...latency), call);
     }
     const result = await effect();
-    if (fault !== undefined) throw await this.#fault(name, fault, ended);
+    if (fault !== undefined) throw await this.#fault(name, fault, call);
     return result;
   }
 
-  async #fault(name: EngineCall, { kind, message }: Fault, ended: AbortSignal): Promise<EngineError> {
+  async #fault(name: EngineCall, { kind, message }: Fault, call: CallUnderWay): Promise<EngineError> {
     if (kind !== 'hang') return new EngineError(kind, message ?? `${name} fails on demand`);
     const ms = name === 'create' ? defaultTimeouts.createMs : defaultTimeouts.inspectMs;
-    await this.#clock.sleep(ms, ended);
+    await this.#wait(ms, call);
     const isQuestion = /^(ping|describe|inspect|list|events)/.test(name);
     return new EngineError(isQuestion ? 'unreachable' : 'timeout', `${name} took longer than ${ms / 1000} s`);
+  }
+
+  /** For ever, when the call is broken off meanwhile. */
+  #wait(ms: number, call: CallUnderWay): Promise<void> {
+    return new Promise((resolve) => {
+      call.wait = this.#clock.after(ms, resolve);
+    });
   }
 
   #add(spec: ContainerSpec, image: FakeImage): string {
@@ -388,7 +401,7 @@ export class FakeEngine implements ContainerEngine, EngineExec {
   }
 
   #announce(event: EngineEvent): void {
-    if (this.#down === 'down') return;
+    if (this.#down) return;
     this.#events.push(event);
     if (this.#events.length > rememberedEvents) this.#events.shift();
     this.#broadcast.send(event);
@@ -424,13 +437,6 @@ export const fakeDescription: EngineDescription = {
   volumeDrivers: ['local'],
   securityOptions: ['apparmor', 'seccomp'],
 };
-
-/** Rejects when the engine goes down; nobody need be listening then. */
-function neverYet(): PromiseWithResolvers<never> {
-  const resolvers = Promise.withResolvers<never>();
-  resolvers.promise.catch(() => undefined);
-  return resolvers;
-}
 
 /** The containers whose namespaces it joins, once each. */
 function namespaceHolders({ network, pid, ipc }: ContainerSpec): string[] {

@@ -52,8 +52,15 @@ export class MachineChecks {
   }
 }
 
+/** Of the labels of a container, which are the same object for as long as it lives. */
+const keys = new WeakMap<ContainerObservation['labels'], string>();
+
 function keyOf(labels: ContainerObservation['labels']): string {
-  return `${labels[taskArnLabel]} ${labels[containerNameLabel]}`;
+  const known = keys.get(labels);
+  if (known !== undefined) return known;
+  const key = `${labels[taskArnLabel]} ${labels[containerNameLabel]}`;
+  keys.set(labels, key);
+  return key;
 }
 
 function checkHost(host: SimulatedHost, labels: ContainerObservation['labels'], rows: Rows): void {

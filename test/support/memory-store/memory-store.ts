@@ -16,10 +16,10 @@ import type {
   ClusterTable,
   ContainerInstanceTable,
   IdempotencyRecord,
+  OccupiedInstance,
   ServiceTable,
   Store,
   StoreTransaction,
-  TaskTable,
 } from '#control/store/store.ts';
 import { silentLogger, type Logger } from '#lib/logger.ts';
 import { createSemaphore } from '#lib/semaphore.ts';
@@ -31,7 +31,7 @@ import { activationTable, machineCertificateTable } from './machine-trust.ts';
 import { inOrder, Rows, type UndoLog } from './rows.ts';
 import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
-import { taskTable } from './tasks.ts';
+import { taskTable, type MemoryTaskTable } from './tasks.ts';
 
 export interface MemoryStoreOptions {
   readonly logger?: Logger;
@@ -248,8 +248,11 @@ function capacityProviderTable(rows: Rows<CapacityProvider>): CapacityProviderTa
 function containerInstanceTable(
   rows: Rows<ContainerInstance>,
   recorder: ChangeRecorder,
-  tasks: Pick<TaskTable, 'occupying'>,
+  tasks: Pick<MemoryTaskTable, 'occupants'>,
 ): ContainerInstanceTable {
+  /** As they were told last: one that says the same is the same. */
+  const places = new Map<string, OccupiedInstance>();
+
   function byMachine(clusterName: string, machineId: string): ContainerInstance | undefined {
     for (const row of rows.values()) {
       if (row.machineId === machineId && row.clusterName === clusterName && row.status !== 'INACTIVE') return row;
@@ -274,11 +277,14 @@ function containerInstanceTable(
       for (const instance of instances) await table.put(instance);
     },
     async occupied(clusterName) {
-      const byInstance = Map.groupBy(await tasks.occupying(clusterName), (task) => task.containerInstanceArn);
-      return (await table.list({ clusterName })).map((instance) => ({
-        instance,
-        tasks: byInstance.get(instance.containerInstanceArn) ?? [],
-      }));
+      return (await table.list({ clusterName })).map((instance) => {
+        const occupants = tasks.occupants(instance.containerInstanceArn);
+        const known = places.get(instance.containerInstanceArn);
+        if (known?.instance === instance && known.tasks === occupants) return known;
+        const place = { instance, tasks: occupants };
+        places.set(instance.containerInstanceArn, place);
+        return place;
+      });
     },
     list({ clusterName, statuses }) {
       const wanted = [...rows.values()].filter(

@@ -6,27 +6,23 @@
 /** Undone in reverse order. */
 export type UndoLog = (() => void)[];
 
-const settledObjects = new WeakSet<object>();
-
 /**
- * A deeply frozen copy as JSON would have it: without fields and with null for elements that are undefined. Parts that are such copies already are shared.
+ * A deeply frozen copy as JSON would have it: without fields and with null for elements that are undefined. What is frozen is taken for such a copy, and shared.
  */
 export function settled<T>(value: T): T;
 export function settled(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value;
-  if (settledObjects.has(value)) return value;
+  if (Object.isFrozen(value)) return value;
   const copy: unknown = Array.isArray(value)
     ? value.map((item: unknown) => settled(item) ?? null)
     : settledFields(value);
-  Object.freeze(copy);
-  settledObjects.add(Object(copy));
-  return copy;
+  return Object.freeze(copy);
 }
 
 function settledFields(value: object): object {
   const copy: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(value)) {
-    const kept: unknown = settled(field);
+  for (const name of Object.keys(value)) {
+    const kept: unknown = settled((value as Record<string, unknown>)[name]);
     if (kept !== undefined) copy[name] = kept;
   }
   return copy;
@@ -99,7 +95,7 @@ const none: ReadonlySet<string> = new Set();
 
 /** Byte by byte, as the databases compare ASCII. */
 export function inOrder<T>(rows: Iterable<T>, key: (row: T) => string): T[] {
-  return [...rows].toSorted((a, b) => compareKeys(key(a), key(b)));
+  return [...rows].sort((a, b) => compareKeys(key(a), key(b)));
 }
 
 export function compareKeys(one: string, other: string): number {

@@ -6,11 +6,19 @@ import { hasStopped, type Task } from '#model/task.ts';
 import type { Service } from '#model/service.ts';
 import { compareKeys, inOrder, KeyIndex, Rows, type UndoLog } from './rows.ts';
 
+export interface MemoryTaskTable extends TaskTable {
+  /** What placement sees of the live tasks on an instance, in order: the very same list until one of them changes. */
+  occupants(containerInstanceArn: string): readonly OccupyingTask[];
+}
+
 /** `services`: those of the same database. */
-export function taskTable(undo: UndoLog, recorder: ChangeRecorder, services: () => Iterable<Service>): TaskTable {
+export function taskTable(undo: UndoLog, recorder: ChangeRecorder, services: () => Iterable<Service>): MemoryTaskTable {
   const live = new Set<string>();
   const byService = new KeyIndex();
   const byInstance = new KeyIndex();
+  const liveByService = new KeyIndex();
+  const liveByInstance = new KeyIndex();
+  const occupants = new Map<string, readonly OccupyingTask[]>();
   const rows = new Rows<Task>(undo, (before, after) => {
     if (before !== undefined) index(before, false);
     if (after !== undefined) index(after, true);
@@ -19,29 +27,52 @@ export function taskTable(undo: UndoLog, recorder: ChangeRecorder, services: () 
   function index(task: Task, isThere: boolean): void {
     const { taskArn, serviceName, containerInstanceArn } = task;
     const change = isThere ? 'add' : 'remove';
-    if (serviceName !== undefined) byService[change](serviceName, taskArn);
-    if (containerInstanceArn !== undefined) byInstance[change](containerInstanceArn, taskArn);
-    if (isThere && !hasStopped(task)) live.add(taskArn);
+    const liveChange = isThere && !hasStopped(task) ? 'add' : 'remove';
+    if (serviceName !== undefined) {
+      byService[change](serviceName, taskArn);
+      liveByService[liveChange](serviceName, taskArn);
+    }
+    if (containerInstanceArn !== undefined) {
+      byInstance[change](containerInstanceArn, taskArn);
+      liveByInstance[liveChange](containerInstanceArn, taskArn);
+      occupants.delete(containerInstanceArn);
+    }
+    if (liveChange === 'add') live.add(taskArn);
     else live.delete(taskArn);
   }
 
+  function* rowsOf(arns: Iterable<string>): Iterable<Task> {
+    for (const arn of arns) {
+      const row = rows.get(arn);
+      if (row !== undefined) yield row;
+    }
+  }
+
   function candidates({ serviceName, containerInstanceArn, live: onlyLive, waiting }: TaskFilter): Iterable<Task> {
-    const sets = [
-      ...(serviceName === undefined ? [] : [byService.keys(serviceName)]),
-      ...(containerInstanceArn === undefined ? [] : [byInstance.keys(containerInstanceArn)]),
-      ...(onlyLive === true || waiting === true ? [live] : []),
-    ];
-    const [smallest] = sets.toSorted((a, b) => a.size - b.size);
-    return smallest === undefined ? rows.values() : [...smallest].flatMap((arn) => rows.get(arn) ?? []);
+    const alive = onlyLive === true || waiting === true;
+    if (containerInstanceArn !== undefined) {
+      return rowsOf((alive ? liveByInstance : byInstance).keys(containerInstanceArn));
+    }
+    if (serviceName !== undefined) return rowsOf((alive ? liveByService : byService).keys(serviceName));
+    return alive ? rowsOf(live) : rows.values();
   }
 
   function find(filter: TaskFilter): Task[] {
     const found: Task[] = [];
     for (const task of candidates(filter)) if (matches(task, filter)) found.push(task);
-    return found.toSorted((a, b) => compareKeys(a.taskArn, b.taskArn));
+    return found.sort((a, b) => compareKeys(a.taskArn, b.taskArn));
+  }
+
+  function occupantsOf(containerInstanceArn: string): readonly OccupyingTask[] {
+    const known = occupants.get(containerInstanceArn);
+    if (known !== undefined) return known;
+    const found = find({ containerInstanceArn, live: true }).flatMap((task) => occupyingTask(task) ?? []);
+    occupants.set(containerInstanceArn, found);
+    return found;
   }
 
   return {
+    occupants: occupantsOf,
     get: (taskArn) => Promise.resolve(rows.get(taskArn)),
     getMany: (taskArns) => Promise.resolve(taskArns.flatMap((arn) => rows.get(arn) ?? [])),
     put(task) {
@@ -104,29 +135,20 @@ function usesDefinition({ status, taskDefinitionArn, deployments }: Service, arn
   );
 }
 
-const conditions: {
-  readonly [K in keyof Required<TaskFilter>]: (task: Task, value: Required<TaskFilter>[K]) => boolean;
-} = {
-  clusterName: (task, value) => task.clusterName === value,
-  containerInstanceArn: (task, value) => task.containerInstanceArn === value,
-  family: (task, value) => task.family === value,
-  serviceName: (task, value) => task.serviceName === value,
-  startedBy: (task, value) => task.startedBy === value,
-  launchType: (task, value) => task.launchType === value,
-  desiredStatus: (task, value) => task.desiredStatus === value,
-  capacityProviderName: (task, value) => task.capacityProviderName === value,
-  waiting: (task, value) => !value || task.lastStatus === 'PROVISIONING',
-  live: (task, value) => !value || !hasStopped(task),
-  present: (task, value) => !value || task.lostAt === undefined,
-};
-
 function matches(task: Task, filter: TaskFilter): boolean {
-  const hold = <K extends keyof TaskFilter>(name: K): boolean => {
-    const value = filter[name];
-    return value === undefined || conditions[name](task, value as Required<TaskFilter>[K]);
-  };
-  for (const name in filter) if (!hold(name as keyof TaskFilter)) return false;
-  return true;
+  return (
+    (filter.clusterName === undefined || task.clusterName === filter.clusterName) &&
+    (filter.containerInstanceArn === undefined || task.containerInstanceArn === filter.containerInstanceArn) &&
+    (filter.family === undefined || task.family === filter.family) &&
+    (filter.serviceName === undefined || task.serviceName === filter.serviceName) &&
+    (filter.startedBy === undefined || task.startedBy === filter.startedBy) &&
+    (filter.launchType === undefined || task.launchType === filter.launchType) &&
+    (filter.desiredStatus === undefined || task.desiredStatus === filter.desiredStatus) &&
+    (filter.capacityProviderName === undefined || task.capacityProviderName === filter.capacityProviderName) &&
+    (filter.waiting !== true || task.lastStatus === 'PROVISIONING') &&
+    (filter.live !== true || !hasStopped(task)) &&
+    (filter.present !== true || task.lostAt === undefined)
+  );
 }
 
 /** As the row of a task does not change, neither does what placement sees of it. */
