@@ -1,5 +1,5 @@
 /**
- * One program: `berth control` and `berth agent` are the daemons, everything else is the command line. Each is loaded only when asked for,
+ * One program: `berth control` (with `berth restore`) and `berth agent` are the daemons, everything else is the command line. Each is loaded only when asked for,
  * so that a daemon carries no code of another.
  */
 
@@ -11,6 +11,7 @@ const root = resolve(import.meta.dirname, '..');
 
 async function run(): Promise<number> {
   if (command === 'control') return (await import('#control/main.ts')).main(rest);
+  if (command === 'restore' && !rest.includes('--help')) return (await import('#control/main.ts')).restore(rest);
   if (command === 'agent') return (await import('#agent/main.ts')).main(rest);
   return (await import('#cli/main.ts')).main(process.argv.slice(2), root);
 }

@@ -1,5 +1,6 @@
 /** The command tree: global options, then one file per noun. */
 import { Command, Option } from 'commander';
+import { addBackupCommand } from './commands/backup.ts';
 import { addCapacityProviderCommands } from './commands/capacity-provider.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
@@ -45,6 +46,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addCapacityProviderCommands(program, context);
   addWhyCommand(program, context);
   addEnvCommand(program, context);
+  addBackupCommand(program, context);
   program.commandsGroup(daemons);
   addDevCommands(program, context);
   // The daemons are started before this tree is loaded (src/main.ts); here they are only explained.
@@ -54,6 +56,10 @@ export function buildProgram(context: CliContext, version: string): Command {
   program
     .command('agent')
     .description('run the agent of this machine in the foreground; settings are environment variables');
+  program
+    .command('restore')
+    .description('put a backup in the place of what the control service of this machine had; it must be down')
+    .argument('<file>', 'what `berth backup` saved');
   addCompletionCommands(program, context);
   inheritGlobalOptions(program);
   return program;

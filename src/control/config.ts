@@ -1,6 +1,8 @@
 /** The control service's settings out of the environment. Wrong ones are told all at once, each by its name. */
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { logLevels, type LogLevel } from '#lib/logger.ts';
 import { defaultRealm, type Realm } from '#model/arn.ts';
@@ -114,6 +116,24 @@ export function readConfig(variables: NodeJS.ProcessEnv = process.env): ControlC
     healthyAfterMs: env.BERTH_HEALTHY_AFTER,
     logLevel: env.BERTH_LOG_LEVEL,
   };
+}
+
+const installedSettings = '/etc/berth/control.env';
+
+/** For commands beside the service: the environment when it names a home or a store, else what install.sh wrote; `from` says which. Throws a ConfigError. */
+export function readConfigOfService(variables: NodeJS.ProcessEnv = process.env): {
+  config: ControlConfig;
+  from: string;
+} {
+  const isGiven = [variables['BERTH_HOME'], variables['BERTH_STORE']].some((value) => value !== undefined);
+  if (isGiven || !existsSync(installedSettings)) return { config: readConfig(variables), from: 'the environment' };
+  try {
+    const settings = parseEnv(readFileSync(installedSettings, 'utf8'));
+    return { config: readConfig({ ...variables, ...settings }), from: installedSettings };
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`cannot read ${installedSettings}; run the command as root`, { cause: error });
+  }
 }
 
 function problems(error: z.ZodError): string {

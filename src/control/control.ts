@@ -11,6 +11,8 @@ import { systemRandom, type Random } from '#lib/random.ts';
 import { ensureDefaultCluster } from './api/clusters.ts';
 import { createApi, type ApiLimits } from './api/server.ts';
 import type { SigningKey } from './api/sigv4.ts';
+import { openBackup } from './backup/archive.ts';
+import { writeMigrationBackup } from './backup/write-backup.ts';
 import { ConfigError, type ControlConfig } from './config.ts';
 import { createExplainer } from './reconciler/explainer.ts';
 import { createReconciler, schedulingRules } from './reconciler/reconciler.ts';
@@ -83,6 +85,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       findKey: keyFinder(admin, store),
       connectedAgents: () => sessions.connected(),
       utilisation: sessions.utilisation,
+      openBackup: () => openBackup({ config, clock, breathe }),
       ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
     });
     const sessionServer = attachSessionServer(api.server, { sessions, agentToken: secrets.agentToken, clock, logger });
@@ -100,12 +103,17 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
 }
 
 function openStore(
-  { store }: ControlConfig,
+  config: ControlConfig,
   { clock, random, logger }: { clock: Clock; random: Random; logger: Logger },
 ): Promise<Store> {
+  const { store } = config;
+  const beforeMigrating = async (): Promise<void> => {
+    const path = await writeMigrationBackup({ config, clock, breathe });
+    logger.info({ path }, 'the database is of an older version and is brought forward; a backup was made');
+  };
   return store.kind === 'sqlite'
-    ? createSqliteStore({ path: store.path, clock, logger, breathe })
-    : createPostgresStore({ url: store.url, clock, random, logger });
+    ? createSqliteStore({ path: store.path, clock, logger, breathe, beforeMigrating })
+    : createPostgresStore({ url: store.url, clock, random, logger, beforeMigrating });
 }
 
 /** The admin's key lives in the configuration alone, so that taking it away there takes it away. */

@@ -2,8 +2,9 @@
  * This machine's identity towards control, made once and kept in a file of its own beside the journal: when the journal is damaged, the machine
  * is still known, and the containers that carry the identity as a label are still its own.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFileDurably } from '#lib/durable-file.ts';
 import type { Ids } from '#lib/ids.ts';
 
 const fileName = 'machine-id';
@@ -15,7 +16,7 @@ export function machineIdIn(folder: string, ids: Ids): { machineId: string; isKn
   const saved = readIfThere(path)?.trim();
   if (saved !== undefined && wellFormed.test(saved)) return { machineId: saved, isKnown: true };
   const machineId = ids.uuid();
-  writeDurably(path, `${machineId}\n`);
+  writeFileDurably(path, `${machineId}\n`);
   return { machineId, isKnown: false };
 }
 
@@ -25,22 +26,5 @@ function readIfThere(path: string): string | undefined {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-function writeDurably(path: string, text: string): void {
-  const file = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

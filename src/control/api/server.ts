@@ -18,6 +18,7 @@ import type { Explainer } from '../reconciler/explainer.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
+import { createBackupDoor } from './backup.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
 import { findLastOutput } from './last-output.ts';
 import { logLines, parseLogRequest, type LogSource } from './logs.ts';
@@ -40,6 +41,8 @@ export interface ApiOptions {
   readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
   readonly connectedAgents: () => number;
   readonly utilisation: UtilisationSource;
+  /** The lines of a backup of this service. */
+  readonly openBackup: () => Promise<AsyncGenerator<string>>;
   readonly limits?: Partial<ApiLimits>;
 }
 
@@ -72,6 +75,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const verify = createVerifier({ region: realm.region, services: ['ecs'], clock, findKey });
   const metrics = createApiMetrics({ store, connectedAgents, utilisation });
   const rateLimiter = createRateLimiter(limits.rate, clock);
+  const backups = createBackupDoor(options.openBackup, logger);
   const closing = new AbortController();
   let inFlight = 0;
 
@@ -175,6 +179,19 @@ export function createApi(options: ApiOptions): FastifyInstance {
       return await explainWhy(request.query, { explainer, realm });
     } catch (error) {
       return send(reply, answerOf(error, { logger, operation: 'Why', requestId: request.id }));
+    }
+  });
+
+  app.get('/berth/v1/backup', async (request, reply) => {
+    try {
+      await authenticated(request, emptyBody);
+      const stream = await backups.open();
+      const stop = (): void => void stream.destroy(new Error('control is going down'));
+      closing.signal.addEventListener('abort', stop, { once: true });
+      stream.once('close', () => closing.signal.removeEventListener('abort', stop));
+      return reply.type('application/gzip').send(stream);
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Backup', requestId: request.id }));
     }
   });
 

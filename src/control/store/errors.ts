@@ -6,7 +6,9 @@ export type StoreOpenProblem =
   | 'notADatabase'
   | 'damaged'
   | 'newerSchema'
-  | 'migrationFailed';
+  | 'migrationFailed'
+  | 'backupFailed'
+  | 'notEmpty';
 
 /** The store could not be opened. Trying again helps with `unreachable` and `locked` only. */
 export class StoreOpenError extends Error {

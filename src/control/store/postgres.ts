@@ -16,7 +16,7 @@ import { createSemaphore } from '#lib/semaphore.ts';
 import { createChangeFeed, createChangeRecorder } from './change-set.ts';
 import { StoreOpenError, WriteContentionError } from './errors.ts';
 import { postgresColumnTypes } from './migrations/column-types.ts';
-import { migrate } from './migrations/migrate.ts';
+import { migrate, migrationOptions } from './migrations/migrate.ts';
 import type { SchemaMigration } from './migrations/migrations.ts';
 import type { Database } from './sql/schema.ts';
 import { createTransaction } from './sql/transaction.ts';
@@ -30,6 +30,8 @@ export interface PostgresStoreOptions {
   readonly random?: Random;
   /** Instead of the program's own, for tests of upgrades. */
   readonly migrations?: readonly SchemaMigration[];
+  /** Awaited before the schema of a database that has one is changed; when it rejects, nothing is. */
+  readonly beforeMigrating?: () => Promise<void>;
 }
 
 const maximumConnections = 10;
@@ -66,7 +68,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     // Unlike SQLite, PostgreSQL takes `in ()` for a syntax error.
     plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
   });
-  await prepare(db, where, options.migrations);
+  await prepare(db, where, options);
 
   async function writeOnce<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
     const recorder = createChangeRecorder();
@@ -111,13 +113,9 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   };
 }
 
-async function prepare(
-  db: Kysely<Database>,
-  where: string,
-  migrations: readonly SchemaMigration[] | undefined,
-): Promise<void> {
+async function prepare(db: Kysely<Database>, where: string, options: PostgresStoreOptions): Promise<void> {
   try {
-    await migrate(db, { types: postgresColumnTypes, where, ...(migrations === undefined ? {} : { migrations }) });
+    await migrate(db, { ...migrationOptions(options), types: postgresColumnTypes, where });
   } catch (error) {
     await db.destroy();
     if (error instanceof StoreOpenError) throw error;
@@ -133,7 +131,7 @@ function describe(url: string): string {
 }
 
 /** Counts and epoch milliseconds fit a number; everything else as pg does it, which asks for text only. */
-function getTypeParser(oid: number): (value: string) => unknown {
+export function getTypeParser(oid: number): (value: string) => unknown {
   return oid === types.builtins.INT8 ? Number : types.getTypeParser(oid, 'text');
 }
 

@@ -16,7 +16,7 @@ import { createCommitTurns } from './commit-turns.ts';
 import { CorruptRowError, StoreOpenError } from './errors.ts';
 import { sqliteColumnTypes } from './migrations/column-types.ts';
 import { LiveView } from './live-view.ts';
-import { migrate } from './migrations/migrate.ts';
+import { migrate, migrationOptions } from './migrations/migrate.ts';
 import type { SchemaMigration } from './migrations/migrations.ts';
 import type { Database } from './sql/schema.ts';
 import { createTransaction } from './sql/transaction.ts';
@@ -40,6 +40,8 @@ export interface SqliteStoreOptions {
   readonly breathe?: () => Promise<void>;
   /** Instead of the program's own, for tests of upgrades. */
   readonly migrations?: readonly SchemaMigration[];
+  /** Awaited before the schema of a database that has one is changed; when it rejects, nothing is. */
+  readonly beforeMigrating?: () => Promise<void>;
   /** Throws to act out a crash before a commit: nothing of the transaction stays. */
   readonly beforeCommit?: () => void;
   /** Throws to act out a crash after a commit: everything stays, yet the caller hears of a failure and no listener of the change. */
@@ -119,7 +121,8 @@ async function openDatabase(options: SqliteStoreOptions, clock: Clock): Promise<
   }
 }
 
-async function openOnce({ path, migrations }: SqliteStoreOptions, clock: Clock): Promise<OpenedDatabase> {
+async function openOnce(options: SqliteStoreOptions, clock: Clock): Promise<OpenedDatabase> {
+  const { path } = options;
   if (path !== ':memory:') makePrivate(path);
   const database = new DatabaseSync(path);
   try {
@@ -127,7 +130,7 @@ async function openOnce({ path, migrations }: SqliteStoreOptions, clock: Clock):
     database.exec(`pragma cache_size = -${cacheKiB}; pragma wal_autocheckpoint = ${checkpointPages};`);
     const db = new Kysely<Database>({ dialect: nodeSqliteDialect({ database, clock }) });
     const where = `the database ${path}`;
-    await migrate(db, { types: sqliteColumnTypes, where, ...(migrations === undefined ? {} : { migrations }) });
+    await migrate(db, { ...migrationOptions(options), types: sqliteColumnTypes, where });
     return { db, database };
   } catch (error) {
     database.close();

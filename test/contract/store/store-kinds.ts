@@ -12,6 +12,7 @@ import { startPostgres } from '#test/support/postgres.ts';
 
 export interface OpenOptions {
   readonly migrations?: readonly SchemaMigration[];
+  readonly beforeMigrating?: () => Promise<void>;
 }
 
 /** An empty database. A durable one may be opened more than once, at the same time or one after the other. */

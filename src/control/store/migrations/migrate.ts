@@ -8,16 +8,30 @@ import { StoreOpenError } from '../errors.ts';
 import type { ColumnTypes } from './column-types.ts';
 import { isBreaking, recordedName, schemaMigrations, type SchemaMigration } from './migrations.ts';
 
-const table = 'berth_migration';
+/** Where is recorded which migrations a database has; kysely keeps its lock beside it, in a table with that name and `_lock`. */
+export const migrationTable = 'berth_migration';
 
 export interface MigrateOptions {
   readonly types: ColumnTypes;
   /** What to call the database in messages. */
   readonly where: string;
   readonly migrations?: readonly SchemaMigration[];
+  /** Awaited before the schema of a database that has one is changed. */
+  readonly beforeMigrating?: () => Promise<void>;
 }
 
-/** Throws a StoreOpenError: `newerSchema`, or `migrationFailed` with the cause. */
+/** Those that a store was opened with. */
+export function migrationOptions({
+  migrations,
+  beforeMigrating,
+}: Pick<MigrateOptions, 'migrations' | 'beforeMigrating'>): Pick<MigrateOptions, 'migrations' | 'beforeMigrating'> {
+  return {
+    ...(migrations === undefined ? {} : { migrations }),
+    ...(beforeMigrating === undefined ? {} : { beforeMigrating }),
+  };
+}
+
+/** Throws a StoreOpenError: `newerSchema`, `backupFailed` when `beforeMigrating` rejects, or `migrationFailed`; with the cause. */
 export async function migrate<DB>(db: Kysely<DB>, options: MigrateOptions): Promise<void> {
   const { types, where, migrations = schemaMigrations } = options;
   const known = Object.fromEntries(
@@ -26,12 +40,14 @@ export async function migrate<DB>(db: Kysely<DB>, options: MigrateOptions): Prom
       { up: (transaction: Kysely<unknown>) => migration.up(transaction, types) },
     ]),
   );
-  if ((await compare(db, Object.keys(known), where)) === 'upToDate') return;
+  const state = await compare(db, Object.keys(known), where);
+  if (state === 'upToDate') return;
+  if (state === 'behind') await prepare(options);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(known) },
-    migrationTableName: table,
-    migrationLockTableName: `${table}_lock`,
+    migrationTableName: migrationTable,
+    migrationLockTableName: `${migrationTable}_lock`,
   });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
@@ -40,8 +56,21 @@ export async function migrate<DB>(db: Kysely<DB>, options: MigrateOptions): Prom
   throw new StoreOpenError('migrationFailed', `cannot bring ${where} to this program's schema`, { cause: error });
 }
 
-/** `behind` also when nothing was migrated yet. Throws when the database went where this program cannot follow. */
-async function compare<DB>(db: Kysely<DB>, known: readonly string[], where: string): Promise<'upToDate' | 'behind'> {
+async function prepare({ beforeMigrating, where }: MigrateOptions): Promise<void> {
+  try {
+    await beforeMigrating?.();
+  } catch (error) {
+    const message = `${where} must be brought to this program's schema, but could not be backed up before; nothing was changed`;
+    throw new StoreOpenError('backupFailed', message, { cause: error });
+  }
+}
+
+/** Throws when the database went where this program cannot follow. */
+async function compare<DB>(
+  db: Kysely<DB>,
+  known: readonly string[],
+  where: string,
+): Promise<'upToDate' | 'behind' | 'empty'> {
   const recorded = await recordedMigrations(db);
   const breaking = recorded.filter((name) => !known.includes(name) && isBreaking(name));
   if (breaking.length > 0) {
@@ -51,12 +80,13 @@ async function compare<DB>(db: Kysely<DB>, known: readonly string[], where: stri
         'or restore the backup made before the upgrade',
     );
   }
-  return known.every((name) => recorded.includes(name)) ? 'upToDate' : 'behind';
+  if (known.every((name) => recorded.includes(name))) return 'upToDate';
+  return recorded.length === 0 ? 'empty' : 'behind';
 }
 
 async function recordedMigrations<DB>(db: Kysely<DB>): Promise<string[]> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === table)) return [];
-  const { rows } = await sql<{ name: string }>`select name from ${sql.table(table)}`.execute(db);
+  if (!tables.some(({ name }) => name === migrationTable)) return [];
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(migrationTable)}`.execute(db);
   return rows.map(({ name }) => name);
 }

@@ -46,7 +46,12 @@ interface Server {
 }
 
 async function aServer(
-  options: { limits?: Partial<ApiLimits>; logs?: LogSource; utilisation?: UtilisationSource } = {},
+  options: {
+    limits?: Partial<ApiLimits>;
+    logs?: LogSource;
+    utilisation?: UtilisationSource;
+    openBackup?: () => Promise<AsyncGenerator<string>>;
+  } = {},
 ): Promise<Server> {
   const random = seededRandom(1);
   const lines: string[] = [];
@@ -61,6 +66,7 @@ async function aServer(
     execs: { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
     findKey: async (accessKeyId) => (accessKeyId === key.accessKeyId ? key : undefined),
     connectedAgents: () => 3,
+    openBackup: options.openBackup ?? (() => Promise.reject(new Error('this server has no backup'))),
     utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
