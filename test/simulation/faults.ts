@@ -10,6 +10,7 @@ import type { Backup, SimulatedDatabase } from '#test/support/simulated-store.ts
 import type { Clock } from '#lib/clock.ts';
 import { int, pick, shuffle, type Random } from '#lib/random.ts';
 import type { SavedLedger } from './ledger.ts';
+import { isDependent } from './programs.ts';
 import { weighted } from './workload.ts';
 
 export interface FaultTargets {
@@ -19,6 +20,7 @@ export interface FaultTargets {
   readonly database: SimulatedDatabase;
   readonly network: SimulatedNetwork;
   readonly registry: SimulatedRegistry;
+  readonly dependency: { gone: boolean };
   hosts(): readonly SimulatedHost[];
   /** `host`: where it happens. */
   tell(what: string, host?: SimulatedHost): void;
@@ -71,6 +73,7 @@ const faults = {
   outsider: [meddle, 3],
   reboot: [reboot, 1],
   clockStep: [stepClock, 1],
+  dependencyLoss: [loseDependency, 2],
   longAbsence: [leaveForADay, 0.5],
 } as const satisfies Record<string, readonly [Fault, number]>;
 
@@ -281,6 +284,21 @@ function troubleRegistry(targets: FaultTargets): void {
   registry.trouble = trouble;
   clock.after(ms, () => {
     registry.trouble = undefined;
+  });
+}
+
+/** What runs and cannot do without it ends; what is started crashes at once. */
+function loseDependency({ random, dependency, clock, hosts, tell }: FaultTargets): void {
+  const ms = int(random, 20 * second, 8 * minute);
+  tell(`what dependent containers need is away for ${Math.round(ms / second)} s`);
+  dependency.gone = true;
+  for (const { engine } of hosts()) {
+    for (const { id, state } of engine.containers()) {
+      if (state === 'running' && isDependent(engine.specOf(id)?.image ?? '')) engine.exit(id, 1);
+    }
+  }
+  clock.after(ms, () => {
+    dependency.gone = false;
   });
 }
 

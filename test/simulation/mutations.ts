@@ -42,7 +42,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a deployment that failed goes on launching',
-    breaks: ['I6'],
+    breaks: ['I6', 'I19', 'I25', 'I28'],
     file: 'src/control/deployments/census.ts',
     find: "return deployment.rolloutState !== 'FAILED' && !isHeld(deployment, now);",
     replace: 'return !isHeld(deployment, now);',

@@ -4,9 +4,17 @@ import { int, type Random } from '#lib/random.ts';
 import { parseImageReference } from '#model/image-reference.ts';
 import type { Behaviour } from '#test/support/container-programs.ts';
 
+/** What goes on around the containers when one is created. */
+export interface Circumstances {
+  /** Containers live as long as they are wanted. */
+  readonly calm: boolean;
+  /** What some programs cannot do without, such as a database of theirs, is away. */
+  readonly dependencyGone: boolean;
+}
+
 interface Program {
   /** Decided for each container, when it is created. */
-  behaviour(random: Random, calm: boolean): Behaviour;
+  behaviour(random: Random, around: Circumstances): Behaviour;
   /** A service of it can become steady. */
   readonly steady: boolean;
   /** Known to the registry. */
@@ -21,10 +29,16 @@ const programs = {
   stubborn: { steady: true, behaviour: () => ({ onTerm: 'ignored' }) },
   flaky: {
     steady: true,
-    behaviour: (random, calm) =>
+    behaviour: (random, { calm }) =>
       !calm && int(random, 1, 3) === 1 ? { exitsAfterMs: int(random, 100, 90_000), exitCode: 1 } : {},
   },
   checked: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 500, 8000) }) },
+  sluggish: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 5000, 45_000) }) },
+  dependent: {
+    steady: true,
+    behaviour: (random, { dependencyGone }) =>
+      dependencyGone ? { exitsAfterMs: int(random, 1, 2000), exitCode: 1 } : {},
+  },
   sick: { steady: false, healthCheck: true, behaviour: () => ({ unhealthyAfterMs: 12_000 }) },
   brief: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 60_000), exitCode: 0 }) },
   crashes: {
@@ -58,8 +72,13 @@ export const offeredImages = Object.entries<Program>(programs)
     digest: `sha256:${createHash('sha256').update(name).digest('hex')}`,
   }));
 
-export function behaviourOfImage(image: string, random: Random, calm: boolean): Behaviour {
-  return programOf(image).behaviour(random, calm);
+export function behaviourOfImage(image: string, random: Random, around: Circumstances): Behaviour {
+  return programOf(image).behaviour(random, around);
+}
+
+/** It ends when that what it cannot do without goes away. */
+export function isDependent(image: string): boolean {
+  return programOf(image) === programs.dependent;
 }
 
 /** Whether a service of a definition with these images can become steady. */

@@ -15,6 +15,7 @@ const percents = [
   [0, 100],
   [50, 100],
   [66, 133],
+  [34, 167],
 ] as const;
 const daemonPercents = [
   [0, 100],
@@ -60,6 +61,19 @@ export function definitionToCreate({ random, ledger, habits }: WorkloadOptions):
 export function definitionToRollOut({ random, ledger, habits }: WorkloadOptions): string | undefined {
   if (!habits.rollsOutOften || int(random, 1, 2) === 1) return ledger.someDefinition(random);
   return ledger.someDefinition(random, (arn) => !isSteady(arn, habits)) ?? ledger.someDefinition(random);
+}
+
+/** Any service; users who roll out often wait for the rollout before, mostly. */
+export function serviceToRollOut({ random, ledger, rows, habits }: WorkloadOptions): string | undefined {
+  if (!habits.rollsOutOften || int(random, 1, 4) === 1) return ledger.someService(random);
+  const settled = [...rows.services.values()].filter(
+    ({ status, desiredCount, deployments: [primary], deploymentController }) =>
+      status === 'ACTIVE' &&
+      deploymentController === 'ECS' &&
+      desiredCount > 0 &&
+      primary?.rolloutState === 'COMPLETED',
+  );
+  return settled.length === 0 ? ledger.someService(random) : pick(random, settled).serviceName;
 }
 
 function isSteady(arn: string, { programs }: Habits): boolean {

@@ -141,7 +141,7 @@ function adoptNewMachines(world: World): void {
 }
 
 function harm(world: World, end: number, struck: Partial<Record<FaultName, number>>): void {
-  const { random, clock, control, database, network, registry, plan } = world;
+  const { random, clock, control, database, network, registry, dependency, plan } = world;
   const own = branch(random);
   const targets: FaultTargets = {
     clock,
@@ -150,6 +150,7 @@ function harm(world: World, end: number, struck: Partial<Record<FaultName, numbe
     database,
     network,
     registry,
+    dependency,
     hosts: () => world.hosts,
     tell: (what, host) => world.trace.add('fault', what, host === undefined ? [] : [host.name]),
     loseJournal: world.loseJournal.bind(world),
@@ -177,6 +178,7 @@ function mend(world: World): void {
   world.calm = true;
   world.network.clearUp();
   world.registry.trouble = undefined;
+  world.dependency.gone = false;
   world.database.planCrash('before', Infinity);
   world.database.diskFull = false;
   for (const host of world.hosts) {

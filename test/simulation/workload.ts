@@ -9,6 +9,7 @@ import { definitionRequest, type ProgramName } from './programs.ts';
 import {
   definitionToCreate,
   definitionToRollOut,
+  serviceToRollOut,
   deploymentConfiguration,
   rollBack,
   someDeadline,
@@ -32,6 +33,8 @@ const programWeights: readonly (readonly [ProgramName, number])[] = [
   ['leaves', 4],
   ['flaky', 4],
   ['checked', 3],
+  ['dependent', 3],
+  ['sluggish', 2],
   ['stubborn', 2],
   ['brief', 2],
   ['crashes', 2],
@@ -141,7 +144,7 @@ function someRebalancing(random: Random): Tag[] {
 
 async function updateService(options: WorkloadOptions): Promise<void> {
   const { random, ledger, habits, call } = options;
-  const service = ledger.someService(random);
+  const service = serviceToRollOut(options);
   const taskDefinition = definitionToRollOut(options);
   if (service === undefined || taskDefinition === undefined) return createService(options);
   const body = {

@@ -68,6 +68,8 @@ export class World {
   readonly network: SimulatedNetwork;
   readonly database: SimulatedDatabase;
   readonly registry: SimulatedRegistry = { trouble: undefined };
+  /** What some containers cannot do without. */
+  readonly dependency = { gone: false };
   hosts: SimulatedHost[] = [];
   steps = 0;
   calls = 0;
@@ -173,7 +175,7 @@ export class World {
         'ecs.availability-zone': pick(this.random, ['zone-a', 'zone-b']),
         [instanceGroupAttribute]: pick(this.random, instanceGroups),
       },
-      behave: (spec) => behaviourOfImage(spec.image, random, this.calm),
+      behave: (spec) => behaviourOfImage(spec.image, random, { calm: this.calm, dependencyGone: this.dependency.gone }),
       connectorOf: (process) => this.network.connectorOf(name, process),
       cleanupWaitMs,
       journal: this.plan.journals,

@@ -15,6 +15,8 @@ export class MachineChecks {
   /** Task and container name, and where. */
   readonly #places = new Map<string, SimulatedHost>();
   readonly #seen = new Map<SimulatedHost, readonly string[]>();
+  /** As last seen: what a restored database has forgotten takes its share of the machine all the same. */
+  readonly #tasks = new Map<string, Task>();
 
   /** `isAmnesiac`: its agent forgot what runs there a short while ago, so it may start new tasks beside what it does not know. */
   check(hosts: readonly SimulatedHost[], rows: Rows, isAmnesiac: (host: SimulatedHost) => boolean): void {
@@ -42,9 +44,20 @@ export class MachineChecks {
       host,
       containers.map(({ labels }) => keyOf(labels)),
     );
+    const running = this.#runningTasks(containers, rows);
     if (amnesiac) return;
     const machine = host.registration(rows.instances);
-    if (machine !== undefined) checkFit(`the machine ${host.name}`, machine.resources, runningTasks(containers, rows));
+    if (machine !== undefined) checkFit(`the machine ${host.name}`, machine.resources, running);
+  }
+
+  #runningTasks(containers: readonly ContainerObservation[], rows: Rows): Task[] {
+    const running = containers.filter(({ state }) => state === 'running');
+    const arns = new Set(running.map(({ labels }) => labels[taskArnLabel] ?? ''));
+    for (const arn of arns) {
+      const task = rows.tasks.get(arn);
+      if (task !== undefined) this.#tasks.set(arn, task);
+    }
+    return [...arns].flatMap((arn) => this.#tasks.get(arn) ?? []);
   }
 
   #forget(host: SimulatedHost): void {
@@ -70,9 +83,4 @@ function checkHost(host: SimulatedHost, labels: ContainerObservation['labels'], 
   if (instance.machineId !== host.machineId || labels[machineLabel] !== host.machineId) {
     throw new Violation('I2', `a container of task ${arnId(task.taskArn)} is on ${host.name}, the task is not`);
   }
-}
-
-function runningTasks(containers: readonly ContainerObservation[], rows: Rows): Task[] {
-  const arns = containers.filter(({ state }) => state === 'running').map(({ labels }) => labels[taskArnLabel] ?? '');
-  return [...new Set(arns)].flatMap((arn) => rows.tasks.get(arn) ?? []);
 }
