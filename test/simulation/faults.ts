@@ -69,7 +69,7 @@ const faults = {
   agentPause: [pauseAgent, 2],
   controlPause: [pauseControl, 1],
   rename: [renameHost, 1],
-  restore: [restoreBackup, 0.3],
+  restore: [restoreBackup, 1],
   outsider: [meddle, 3],
   reboot: [reboot, 1],
   clockStep: [stepClock, 1],

@@ -34,9 +34,10 @@ export function deploymentConfiguration(random: Random, { rollsOutOften }: Habit
 
 function someBreaker(random: Random): object {
   const plain = { enable: true, rollback: int(random, 0, 1) === 1 };
-  if (int(random, 1, 2) === 1) return plain;
+  if (int(random, 1, 3) === 1) return plain;
   const thresholdConfiguration = pick(random, [
     { type: 'COUNT', value: 1 },
+    { type: 'COUNT', value: 2 },
     { type: 'COUNT', value: 4 },
     { type: 'BOUNDED_PERCENT', value: 100 },
     { type: 'UNBOUNDED_PERCENT', value: 50 },

@@ -14,7 +14,7 @@ export interface Habits {
 }
 
 export function someHabits(random: Random): Habits {
-  return { rollsOutOften: int(random, 1, 3) === 1, programs: new Map() };
+  return { rollsOutOften: int(random, 1, 2) === 1, programs: new Map() };
 }
 
 export interface WorkloadOptions {

@@ -49,7 +49,7 @@ const moves: readonly (readonly [Move, number])[] = [
   [createService, 5],
   [updateService, 6],
   [scale, 5],
-  [deleteService, 1],
+  [deleteService, 2],
   [runTask, 4],
   [startTask, 1],
   [stopTask, 3],

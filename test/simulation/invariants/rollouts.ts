@@ -14,6 +14,7 @@ import { ceilingOf, floorOf } from './limits.ts';
 export function checkRollouts(changes: StepChanges, rows: Rows): void {
   for (const change of changes.services) {
     checkWaysBack(change);
+    checkDeletion(change, rows);
     checkTrips(change, rows);
     checkEnds(change);
   }
@@ -47,6 +48,14 @@ function checkWaysBack({ before, after }: Change<Service>): void {
       );
     }
   }
+}
+
+/** I12: a deleted service keeps an eye on its tasks until the last is known to have ended, or is lost. */
+function checkDeletion({ before, after }: Change<Service>, rows: Rows): void {
+  if (after?.status !== 'INACTIVE' || before === undefined || before.status === 'INACTIVE') return;
+  const left = tasksOf(after, rows).filter(({ lostAt }) => lostAt === undefined);
+  if (left.length === 0) return;
+  throw new Violation('I12', `${after.serviceName} is INACTIVE, and ${left.length} of its tasks are left`);
 }
 
 function serviceOf(task: Task | undefined): string | undefined {
