@@ -1,4 +1,4 @@
-/** `berth dev up | down | status`: control and one agent on this machine, in the background. */
+/** `berth dev up | down | status`: control, and one agent on this machine or several hosts with one each, in the background. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -10,7 +10,17 @@ import { obstacleToListeningAt } from '../dev/address.ts';
 import { logFileOf, startDaemon, stopDaemon, waitUntilReady } from '../dev/daemon.ts';
 import { buildProgram, buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
 import { ensureSampleService, fetchPages, isSampleServiceUnknown, sampleService } from '../dev/sample.ts';
-import { devSettings } from '../dev/settings.ts';
+import {
+  clearRemains,
+  enginesOf,
+  mostHosts,
+  powerOnHosts,
+  prepareHosts,
+  takeAwayHosts,
+  type Hosts,
+} from '../dev/hosts/cluster.ts';
+import { listenOn } from '../dev/hosts/place.ts';
+import { devSettings, type DevSettings } from '../dev/settings.ts';
 import { whileAlone } from '../dev/lock.ts';
 import {
   isDaemonAlive,
@@ -23,9 +33,15 @@ import {
 import { CliError } from '../errors.ts';
 import { listInstances } from '../lookup.ts';
 import { age, renderFields } from '../output/table.ts';
+import { parsePositive } from '../options.ts';
 import { waitForService } from '../wait.ts';
+import { addDevHostCommands, printHosts } from './dev-host.ts';
 
-const daemonNames = ['control', 'agent'] as const satisfies readonly DaemonName[];
+interface UpOptions {
+  sample: boolean;
+  hosts?: number;
+}
+
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 15_000;
 const steadyTimeoutSeconds = 180;
@@ -37,15 +53,17 @@ export function addDevCommands(program: Command, context: CliContext): void {
     .command('up')
     .description('start control and one agent in the background, with a sample service')
     .option('--no-sample', 'without the sample service')
-    .action((options: { sample: boolean }) => whileAlone(home, () => up(context, options.sample)));
+    .option('--hosts <number>', 'on so many hosts, each with a container engine of its own (takes root)', parsePositive)
+    .action((options: UpOptions) => whileAlone(home, () => up(context, options)));
   dev
     .command('down')
-    .description('stop both and remove their containers; what was registered is kept')
+    .description('stop all of it and remove its containers and hosts; what was registered is kept')
     .action(() => whileAlone(home, () => down(context)));
   dev
     .command('status')
     .description('say what runs')
     .action(() => status(context));
+  addDevHostCommands(dev, context);
 }
 
 /** Prints `text … done in 1.2 s` around a step. */
@@ -58,46 +76,128 @@ async function step<T>(context: CliContext, text: string, work: () => Promise<T>
   return result;
 }
 
-async function livingDaemons(state: DevState): Promise<DaemonName[]> {
-  const alive = await Promise.all(daemonNames.map((name) => isDaemonAlive(state.pids[name], name)));
-  return daemonNames.filter((_, index) => alive[index]);
+/** The daemons that the cluster is to have on this machine itself. */
+function daemonsOf({ hosts }: Pick<DevState, 'hosts'>): readonly DaemonName[] {
+  return hosts === undefined ? ['control', 'agent'] : ['control'];
 }
 
-async function up(context: CliContext, withSample: boolean): Promise<void> {
+async function livingDaemons(state: DevState): Promise<DaemonName[]> {
+  const names = daemonsOf(state);
+  const alive = await Promise.all(names.map((name) => isDaemonAlive(state.pids[name], name)));
+  return names.filter((_, index) => alive[index]);
+}
+
+async function up(context: CliContext, options: UpOptions): Promise<void> {
   const { home } = context.environment;
+  if (options.hosts !== undefined && options.hosts > mostHosts)
+    throw new CliError(`a development cluster has at most ${mostHosts} hosts`);
   const state = await readDevState(home);
   const alive = state === undefined ? [] : await livingDaemons(state);
-  if (state !== undefined && alive.length === daemonNames.length) {
-    context.terminal.note(`already running since ${age(state.startedAt, context.clock.now())}\n`);
-    // A start that was interrupted before its last step is finished by the next one.
-    if (withSample && (await isSampleServiceUnknown(context))) {
-      await buildSample(context);
-      await startSample(context);
-    }
-    return summary(context);
-  }
+  if (state !== undefined && alive.length === daemonsOf(state).length) return upAgain(context, state, options);
   if (state !== undefined && alive.length > 0) {
-    context.terminal.note(`only ${alive.join(' and ')} of the last cluster still runs; starting both anew\n`);
-    for (const name of alive)
-      await stopDaemon({ pid: state.pids[name], name, clock: context.clock, timeoutMs: stopTimeoutMs });
+    context.terminal.note(`only ${alive.join(' and ')} of the last cluster still runs; starting all anew\n`);
+    for (const name of alive) await stopDaemon({ pid: state.pids[name], name, ...stopping(context) });
   }
-  await startBoth(context, withSample);
-  if (withSample) await startSample(context);
+  if (state !== undefined && state.hosts === undefined && options.hosts !== undefined) {
+    throw new CliError('the last cluster here was of this machine alone, and was not ended in order', {
+      next: 'remove what it has left with `berth dev down` first',
+    });
+  }
+  const hosts = options.hosts ?? state?.hosts?.count;
+  await (hosts === undefined ? startBoth(context, options.sample) : startOnHosts(context, hosts, options.sample));
+  if (options.sample) await startSample(context);
   await summary(context);
+}
+
+/** A start that was interrupted before its last step is finished by the next one; hosts that are off are powered on. */
+async function upAgain(context: CliContext, { hosts, startedAt }: DevState, options: UpOptions): Promise<void> {
+  if (options.hosts !== undefined && options.hosts !== hosts?.count) {
+    const what = hosts === undefined ? 'this machine as its host' : `${hosts.count} hosts`;
+    throw new CliError(`a cluster with ${what} runs already`, { next: 'end it with `berth dev down` first' });
+  }
+  context.terminal.note(`already running since ${age(startedAt, context.clock.now())}\n`);
+  const settings = settingsOf(context, hosts);
+  if (hosts !== undefined) await connectHosts(context, hosts, settings);
+  if (options.sample && (await isSampleServiceUnknown(context))) {
+    await buildSamples(context, hosts, settings);
+    await startSample(context);
+  }
+  return summary(context);
+}
+
+function settingsOf(context: CliContext, hosts: Hosts | undefined): DevSettings {
+  return devSettings(context.environment, hosts === undefined ? undefined : { listen: listenOn(hosts.range) });
 }
 
 async function startBoth(context: CliContext, withSample: boolean): Promise<void> {
   const { home, root } = context.environment;
   const settings = devSettings(context.environment);
+  await clearRemains(context);
+  const control = await startControl(context, settings, async () => {
+    // Before the daemons: a service of the last time starts its tasks as soon as the agent is there.
+    if (withSample) await buildSamples(context, undefined, settings);
+  });
+  await orStopping(context, { control }, async () => {
+    const agent = await startDaemon({ name: 'agent', root, home, environment: settings.agent });
+    await writeDevState(home, { ...stateOf(context, settings), pids: { control, agent } });
+    await step(context, 'agent of this machine registered', () =>
+      waitUntilReady({
+        pid: agent,
+        name: 'agent',
+        home,
+        ...waitFor(context),
+        isReady: async () => (await connectedInstances(context)) > 0,
+      }),
+    );
+  });
+}
+
+async function startOnHosts(context: CliContext, count: number, withSample: boolean): Promise<void> {
+  const hosts = await step(context, `LAN for ${count} hosts`, () => prepareHosts(context, count));
+  const settings = settingsOf(context, hosts);
+  try {
+    const control = await startControl(context, settings, async () => undefined, hosts);
+    await orStopping(context, { control }, async () => {
+      await connectHosts(context, hosts, settings);
+      if (withSample) await buildSamples(context, hosts, settings);
+    });
+  } catch (error) {
+    await takeAwayHosts(context, hosts);
+    throw error;
+  }
+}
+
+async function connectHosts(context: CliContext, hosts: Hosts, settings: DevSettings): Promise<void> {
+  await step(context, `${hosts.count} hosts powered on`, () => powerOnHosts(context, hosts, settings));
+  await step(context, 'their agents registered', async () => {
+    const deadline = context.clock.now() + readyTimeoutMs;
+    while ((await connectedInstances(context)) < hosts.count) {
+      if (context.clock.now() > deadline) {
+        throw new CliError(`not all agents are connected after ${readyTimeoutMs / 1000} s`, {
+          next: `see \`berth dev host list\` and ${join(context.environment.home, 'hosts')}/host-*/agent.log`,
+        });
+      }
+      await context.clock.sleep(100, context.signal);
+    }
+  });
+}
+
+/** Builds the program, does what comes `before`, and starts control. The state file names it from its first moment. Answers its pid. */
+async function startControl(
+  context: CliContext,
+  settings: DevSettings,
+  before: () => Promise<void>,
+  hosts?: Hosts,
+): Promise<number> {
+  const { home, root } = context.environment;
   await mkdir(home, { recursive: true, mode: 0o700 });
   await refuseTakenAddress(settings.endpoint);
   await step(context, 'program built', () => buildProgram(programOptions(context, settings.control, 120_000)));
-  // Before the daemons: a service of the last time starts its tasks as soon as the agent is there.
-  if (withSample) await buildSample(context);
-  const pids: Partial<DevState['pids']> = {};
-  try {
-    const control = await startDaemon({ name: 'control', root, home, environment: settings.control });
-    pids.control = control;
+  await before();
+  const control = await startDaemon({ name: 'control', root, home, environment: settings.control });
+  await orStopping(context, { control }, async () => {
+    const ofHosts = hosts === undefined ? {} : { hosts };
+    await writeDevState(home, { ...stateOf(context, settings), ...ofHosts, pids: { control } });
     await step(context, `control service at ${settings.endpoint}`, () =>
       waitUntilReady({
         pid: control,
@@ -107,31 +207,33 @@ async function startBoth(context: CliContext, withSample: boolean): Promise<void
         isReady: () => answers(context, `${settings.endpoint}/readyz`),
       }),
     );
-    const agent = await startDaemon({ name: 'agent', root, home, environment: settings.agent });
-    pids.agent = agent;
-    await writeDevState(home, {
-      endpoint: settings.endpoint,
-      region: settings.region,
-      startedAt: context.clock.now(),
-      pids: { control, agent },
-    });
-    await step(context, 'agent of this machine registered', () =>
-      waitUntilReady({
-        pid: agent,
-        name: 'agent',
-        home,
-        ...waitFor(context),
-        isReady: () => hasConnectedInstance(context),
-      }),
-    );
+  });
+  return control;
+}
+
+function stateOf(
+  context: CliContext,
+  { endpoint, region }: DevSettings,
+): Pick<DevState, 'endpoint' | 'region' | 'startedAt'> {
+  return { endpoint, region, startedAt: context.clock.now() };
+}
+
+/** A start that fails leaves nothing running. */
+async function orStopping(context: CliContext, pids: DevState['pids'], work: () => Promise<void>): Promise<void> {
+  const { home } = context.environment;
+  try {
+    await work();
   } catch (error) {
-    for (const name of daemonNames) {
-      const pid = pids[name];
-      if (pid !== undefined) await stopDaemon({ pid, name, clock: context.clock, timeoutMs: stopTimeoutMs });
-    }
+    const written = (await readDevState(home))?.pids ?? pids;
+    for (const name of ['control', 'agent'] as const)
+      await stopDaemon({ pid: written[name], name, ...stopping(context) });
     await removeDevState(home);
     throw error;
   }
+}
+
+function stopping(context: CliContext) {
+  return { clock: context.clock, timeoutMs: stopTimeoutMs };
 }
 
 function waitFor(context: CliContext) {
@@ -157,21 +259,22 @@ async function refuseTakenAddress(endpoint: string): Promise<void> {
   });
 }
 
-async function hasConnectedInstance(context: CliContext): Promise<boolean> {
-  return (await listInstances(context)).some(
-    (instance) => instance.agentConnected === true && instance.status === 'ACTIVE',
-  );
+async function connectedInstances(context: CliContext): Promise<number> {
+  const instances = await listInstances(context);
+  return instances.filter((instance) => instance.agentConnected === true && instance.status === 'ACTIVE').length;
 }
 
 function programOptions(context: CliContext, environment: NodeJS.ProcessEnv, timeoutMs: number): ProgramOptions {
   return { root: context.environment.root, environment, signal: context.signal, timeoutMs };
 }
 
-async function buildSample(context: CliContext): Promise<void> {
-  const { agent } = devSettings(context.environment);
-  await step(context, 'sample image built on this machine', () =>
-    buildSampleImage(programOptions(context, agent, 120_000)),
-  );
+/** On this machine's engine, or on those of all hosts. */
+async function buildSamples(context: CliContext, hosts: Hosts | undefined, { agent }: DevSettings): Promise<void> {
+  const environments =
+    hosts === undefined ? [agent] : enginesOf(context, hosts).map((host) => ({ ...agent, DOCKER_HOST: host }));
+  await step(context, `sample image built on ${hosts === undefined ? 'this machine' : 'each host'}`, async () => {
+    for (const environment of environments) await buildSampleImage(programOptions(context, environment, 120_000));
+  });
 }
 
 async function startSample(context: CliContext): Promise<void> {
@@ -219,38 +322,44 @@ async function down(context: CliContext): Promise<void> {
   const { home } = context.environment;
   const state = await readDevState(home);
   if (state === undefined) {
+    await clearRemains(context);
     context.terminal.note('no development cluster runs here\n');
     return;
   }
+  const { hosts, pids } = state;
+  if (hosts !== undefined) await step(context, `${hosts.count} hosts shut down`, () => takeAwayHosts(context, hosts));
   // The agent first: it must not report as lost what ends with the whole cluster.
-  for (const name of ['agent', 'control'] as const) {
-    await step(context, `berth ${name} ended`, () =>
-      stopDaemon({ pid: state.pids[name], name, clock: context.clock, timeoutMs: stopTimeoutMs }),
-    );
+  for (const name of [...daemonsOf(state)].toReversed()) {
+    await step(context, `berth ${name} ended`, () => stopDaemon({ pid: pids[name], name, ...stopping(context) }));
   }
-  const settings = devSettings(context.environment);
-  await step(context, 'its containers removed', () => purgeAgent(programOptions(context, settings.agent, 300_000)));
-  await step(context, 'sample image removed', () => removeSampleImage(programOptions(context, settings.agent, 60_000)));
+  if (hosts === undefined) await clearEngine(context);
   await removeDevState(home);
   context.terminal.note(`stopped; what was registered is kept in ${join(home, 'control')} for the next start\n`);
+}
+
+async function clearEngine(context: CliContext): Promise<void> {
+  const { agent } = devSettings(context.environment);
+  await step(context, 'its containers removed', () => purgeAgent(programOptions(context, agent, 300_000)));
+  await step(context, 'sample image removed', () => removeSampleImage(programOptions(context, agent, 60_000)));
 }
 
 async function status(context: CliContext): Promise<void> {
   const { home } = context.environment;
   const state = await readDevState(home);
-  const alive = state === undefined ? [] : await livingDaemons(state);
-  if (context.output === 'json') printJson(context, { running: alive.length === daemonNames.length, alive, ...state });
   if (state === undefined) {
-    if (context.output === 'table')
-      context.terminal.write('no development cluster runs here; start one with `npm start`');
+    if (context.output === 'json') printJson(context, { running: false, alive: [] });
+    else context.terminal.write('no development cluster runs here; start one with `npm start`');
     return;
   }
-  if (context.output === 'table') {
+  const alive = await livingDaemons(state);
+  const isWhole = alive.length === daemonsOf(state).length;
+  if (context.output === 'json') printJson(context, { running: isWhole, alive, ...state });
+  else {
     context.terminal.write(
       renderFields([
         ['endpoint', state.endpoint],
         ['since', age(state.startedAt, context.clock.now())],
-        ...daemonNames.map(
+        ...daemonsOf(state).map(
           (name) =>
             [
               name,
@@ -259,7 +368,7 @@ async function status(context: CliContext): Promise<void> {
         ),
       ]),
     );
+    if (state.hosts !== undefined) await printHosts(context, state.hosts, isWhole);
   }
-  if (alive.length < daemonNames.length)
-    throw new CliError('the cluster is not whole', { next: 'start it again with `npm start`' });
+  if (!isWhole) throw new CliError('the cluster is not whole', { next: 'start it again with `npm start`' });
 }

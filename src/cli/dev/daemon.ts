@@ -93,18 +93,21 @@ async function logTail(home: string, name: DaemonName): Promise<string> {
 }
 
 /** Asks it to end, and ends it by force when it has not after the time. Already gone is success. */
-export async function stopDaemon(options: {
-  pid: number;
+export async function stopDaemon({
+  pid,
+  ...options
+}: {
+  pid: number | undefined;
   name: DaemonName;
   clock: Clock;
   timeoutMs: number;
 }): Promise<'ended' | 'killed' | 'was gone'> {
-  if (!(await isDaemonAlive(options.pid, options.name))) return 'was gone';
-  process.kill(options.pid, 'SIGTERM');
-  if (await endsWithin(options, options.timeoutMs)) return 'ended';
-  process.kill(options.pid, 'SIGKILL');
-  if (await endsWithin(options, 5000)) return 'killed';
-  throw new CliError(`berth ${options.name} (pid ${options.pid}) does not end, not even by SIGKILL`, {
+  if (pid === undefined || !(await isDaemonAlive(pid, options.name))) return 'was gone';
+  process.kill(pid, 'SIGTERM');
+  if (await endsWithin({ ...options, pid }, options.timeoutMs)) return 'ended';
+  process.kill(pid, 'SIGKILL');
+  if (await endsWithin({ ...options, pid }, 5000)) return 'killed';
+  throw new CliError(`berth ${options.name} (pid ${pid}) does not end, not even by SIGKILL`, {
     next: 'its state is shown by `ps -o stat,wchan -p <pid>`',
   });
 }

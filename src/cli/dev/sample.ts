@@ -8,6 +8,7 @@ import {
   ListTaskDefinitionsCommand,
   RegisterTaskDefinitionCommand,
   UpdateServiceCommand,
+  type ContainerInstance,
   type Task,
   type TaskDefinition,
 } from '@aws-sdk/client-ecs';
@@ -16,7 +17,8 @@ import type { CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { fetchWithin } from '../fetch-within.ts';
 import { definitionName, shortId } from '../format.ts';
-import { listTasks } from '../lookup.ts';
+import { listInstances, listTasks } from '../lookup.ts';
+import { hostAttributes } from './hosts/cluster.ts';
 
 export const sampleService = 'berth-sample';
 const desiredCount = 3;
@@ -68,15 +70,22 @@ export async function fetchPages(context: CliContext): Promise<Page[]> {
   const tasks = (await listTasks(context, { serviceName: sampleService })).filter(
     (task) => task.lastStatus === 'RUNNING',
   );
-  return Promise.all(tasks.map((task) => fetchPage(context, task)));
+  const instances = await listInstances(context);
+  return Promise.all(tasks.map((task) => fetchPage(context, task, addressOf(task, instances))));
 }
 
-async function fetchPage(context: CliContext, task: Task): Promise<Page> {
+/** Of the host that it runs on, when that is not this machine itself. */
+function addressOf({ containerInstanceArn }: Task, instances: readonly ContainerInstance[]): string {
+  const instance = instances.find((one) => one.containerInstanceArn === containerInstanceArn);
+  return instance?.attributes?.find(({ name }) => name === hostAttributes.address)?.value ?? '127.0.0.1';
+}
+
+async function fetchPage(context: CliContext, task: Task, address: string): Promise<Page> {
   const port = task.containers?.[0]?.networkBindings?.[0]?.hostPort;
   const taskId = shortId(task.taskArn) ?? '';
   if (port === undefined)
     throw new CliError(`task ${taskId} runs but has no host port`, { next: `see \`berth task show ${taskId}\`` });
-  const url = `http://127.0.0.1:${port}/`;
+  const url = `http://${address}:${port}/`;
   const deadline = context.clock.now() + fetchTimeoutMs;
   for (;;) {
     try {

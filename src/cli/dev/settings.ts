@@ -11,9 +11,10 @@ export interface DevSettings {
   agent: NodeJS.ProcessEnv;
 }
 
-export function devSettings(environment: CliEnvironment): DevSettings {
+/** `listen`: where control is to be, when that is not the user's to say. */
+export function devSettings(environment: CliEnvironment, own?: { listen: string }): DevSettings {
   const inherited = environment.inherited;
-  const listen = inherited['BERTH_LISTEN'] ?? defaultListen;
+  const listen = own?.listen ?? inherited['BERTH_LISTEN'] ?? defaultListen;
   const controlHome = join(environment.home, 'control');
   return {
     endpoint: `http://${listen}`,

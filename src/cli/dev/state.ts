@@ -12,7 +12,10 @@ const DevState = z.object({
   region: z.string(),
   /** Epoch milliseconds. */
   startedAt: z.number(),
-  pids: z.object({ control: z.number().int().positive(), agent: z.number().int().positive() }),
+  /** Without an agent: of a cluster of hosts, each of which runs its own, or of a start that was interrupted. */
+  pids: z.object({ control: z.number().int().positive(), agent: z.number().int().positive().exactOptional() }),
+  /** How many, and on which range of addresses (`198.19.7`). */
+  hosts: z.object({ range: z.string().regex(/^\d+\.\d+\.\d+$/), count: z.number().int().positive() }).exactOptional(),
 });
 export type DevState = z.infer<typeof DevState>;
 
@@ -67,7 +70,8 @@ async function procFile(pid: number, name: string): Promise<string | undefined> 
 }
 
 /** Whether `pid` is a living `berth <daemon>` (a zombie, or a process that took over the number, is not). */
-export async function isDaemonAlive(pid: number, daemon: DaemonName): Promise<boolean> {
+export async function isDaemonAlive(pid: number | undefined, daemon: DaemonName): Promise<boolean> {
+  if (pid === undefined) return false;
   const status = await procFile(pid, 'status');
   if (status === undefined || /^State:\s+Z/mu.test(status)) return false;
   const words = (await procFile(pid, 'cmdline'))?.split('\0') ?? [];

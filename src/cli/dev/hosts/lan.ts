@@ -40,6 +40,11 @@ export async function setCable(place: Place, port: string, isPlugged: boolean): 
   await inLan(place, ['ip', 'link', 'set', port, isPlugged ? 'up' : 'down']);
 }
 
+export async function isPlugged(place: Place, port: string): Promise<boolean> {
+  const shown = await run('nsenter', [`--net=${place.lan}`, 'ip', '-oneline', 'link', 'show', 'dev', port]);
+  return /[<,]UP[,>]/.test(shown);
+}
+
 /** Also what is left of a host's cable: the kernel takes away that of an ended one in its own time. */
 export async function removePort(place: Place, port: string): Promise<void> {
   await succeeds('nsenter', [`--net=${place.lan}`, 'ip', 'link', 'delete', port]);

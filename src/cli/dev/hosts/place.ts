@@ -49,6 +49,11 @@ export function machineAddressOn(range: string): string {
   return `${range}.1`;
 }
 
+/** Where control is for its hosts. */
+export function listenOn(range: string): string {
+  return `${machineAddressOn(range)}:4566`;
+}
+
 const ranges = Array.from({ length: 256 }, (_, third) => `198.19.${third}`);
 
 /**
