@@ -33,6 +33,13 @@ const sizes: readonly (readonly [readonly [from: number, to: number], number])[]
   [[101, 200], 3],
 ];
 
+/** Most messages of a quiet minute are heartbeats, and they say nothing. */
+const heartbeatSeconds: readonly (readonly [number, number])[] = [
+  [10, 1],
+  [30, 2],
+  [60, 7],
+];
+
 /** Above this many machines SQLite would take most of the time of a run. */
 const mostMachinesOnSqlite = 4;
 const mostMachinesWithFastHeartbeats = 4;
@@ -46,7 +53,7 @@ export function planOf(random: Random): Plan {
     database: onSqlite() ? 'sqlite' : 'memory',
     journals: onSqlite() ? 'sqlite' : 'memory',
     // Most messages are heartbeats; they must not take most of the time as well.
-    heartbeatIntervalMs: (machines > mostMachinesWithFastHeartbeats ? 60 : pick(random, [10, 30, 60, 60])) * second,
+    heartbeatIntervalMs: (machines > mostMachinesWithFastHeartbeats ? 60 : weighted(random, heartbeatSeconds)) * second,
     fullPassEveryMs: pick(random, [1, 5, 15]) * minute,
     turmoilMs: 60 * minute,
     callPaceMs: int(random, 30, 180) * second,

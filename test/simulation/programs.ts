@@ -39,8 +39,16 @@ const programs = {
     behaviour: (random, { dependencyGone }) =>
       dependencyGone ? { exitsAfterMs: int(random, 1, 2000), exitCode: 1 } : {},
   },
-  sick: { steady: false, healthCheck: true, behaviour: () => ({ unhealthyAfterMs: 12_000 }) },
-  brief: { steady: false, behaviour: (random) => ({ exitsAfterMs: int(random, 1, 60_000), exitCode: 0 }) },
+  sick: {
+    steady: false,
+    healthCheck: true,
+    behaviour: (random) => ({ unhealthyAfterMs: int(random, 12_000, 120_000) }),
+  },
+  // Nothing slows its replacements down: were it always as short as it may be, most of a run would be the same story again.
+  brief: {
+    steady: false,
+    behaviour: (random) => ({ exitsAfterMs: int(random, 1, int(random, 1, 3) === 1 ? 60_000 : 600_000), exitCode: 0 }),
+  },
   crashes: {
     steady: false,
     failsAtOnce: true,

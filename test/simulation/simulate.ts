@@ -6,6 +6,7 @@ import { taskArnLabel } from '#agent/tasks/container-config.ts';
 import { int } from '#lib/random.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
+import type { CallOutcome } from '#test/support/simulated-control.ts';
 import { isRunnable, problemsAtRest } from './invariants/rest.ts';
 import type { Problem } from './invariants/rest-view.ts';
 import { strike, type FaultName, type FaultTargets } from './faults.ts';
@@ -216,11 +217,17 @@ async function deregisterGone(world: World): Promise<void> {
     world.trace.add('owner', `deregisters ${hostname} again, which a restored database has brought back`, [hostname]);
     world.ledger.deregistering(containerInstanceArn);
     const request = { containerInstance: containerInstanceArn, force: true };
-    const outcome = await world.call('DeregisterContainerInstance', request);
+    const outcome = await answerOf(world, 'DeregisterContainerInstance', request);
     // Control may be down: the next look asks again.
     if (outcome.kind !== 'answered' || outcome.answer.status === 200) continue;
     throw new Violation('I12', `${hostname} cannot be deregistered: ${JSON.stringify(outcome.answer.body)}`);
   }
+}
+
+/** The clock does not move while this waits for the answer, so it asks only once control has stopped standing still. */
+async function answerOf(world: World, operation: string, body: object): Promise<CallOutcome> {
+  while (world.control.process?.paused === true) await world.step();
+  return world.call(operation, body);
 }
 
 /** Looks now and then until all is well, twice in a row; what is not well at the limit is a violation. */
@@ -292,7 +299,7 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
     const waits = service.deployments.some(({ waiting }) => waiting !== undefined);
     if (!hopeless && !waits) continue;
     const { serviceName } = service;
-    const outcome = await world.call('DeleteService', { service: serviceName, force: true });
+    const outcome = await answerOf(world, 'DeleteService', { service: serviceName, force: true });
     world.ledger.deleted(serviceName, outcome);
     if (outcome.kind !== 'answered') throw new Violation('I12', `at rest, and control did not answer: ${outcome.kind}`);
   }
