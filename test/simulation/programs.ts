@@ -44,10 +44,10 @@ const programs = {
     healthCheck: true,
     behaviour: (random) => ({ unhealthyAfterMs: int(random, 12_000, 120_000) }),
   },
-  // Nothing slows its replacements down: were it always as short as it may be, most of a run would be the same story again.
+  // Nothing slows its replacements down: were all of them short, most of a run would be the same story again. None outlives the rest before the quiet.
   brief: {
     steady: false,
-    behaviour: (random) => ({ exitsAfterMs: int(random, 1, int(random, 1, 3) === 1 ? 60_000 : 600_000), exitCode: 0 }),
+    behaviour: (random) => ({ exitsAfterMs: int(random, 1, int(random, 1, 3) === 1 ? 60_000 : 300_000), exitCode: 0 }),
   },
   crashes: {
     steady: false,

@@ -250,6 +250,10 @@ export class World {
     await this.database.restore(backup.rows);
     const live = this.rows.live();
     await this.#mirror.reload(this.database.store);
+    // A later copy than the one before knows again what that one did not.
+    for (const arns of [this.unknown, this.forgotten]) {
+      for (const arn of [...arns].filter((each) => this.rows.tasks.has(each))) arns.delete(arn);
+    }
     for (const { taskArn, desiredStatus } of live.filter((task) => !this.rows.tasks.has(task.taskArn))) {
       this.unknown.add(taskArn);
       if (desiredStatus === 'RUNNING') this.forgotten.add(taskArn);
