@@ -11,10 +11,10 @@ export async function drain({ random, rows, call }: WorkloadOptions): Promise<vo
   await setStatus(call, containerInstanceArn, 'DRAINING');
 }
 
-/** They stay for the next drain. */
+/** They stay for the next drain. A deadline is over before the quiet minutes at the end. */
 function someDrainTags(random: Random): { key: string; value: string }[] {
   const tags: { key: string; value: string }[] = [];
-  if (int(random, 1, 3) === 1) tags.push({ key: 'berth:drain-deadline', value: pick(random, ['30s', '3m', '15m']) });
+  if (int(random, 1, 3) === 1) tags.push({ key: 'berth:drain-deadline', value: pick(random, ['30s', '3m', '7m']) });
   if (int(random, 1, 3) === 1) tags.push({ key: 'berth:drain-standalone', value: pick(random, ['stop', 'wait']) });
   return tags;
 }
