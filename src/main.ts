@@ -2,12 +2,12 @@
  * One program: `berth control` (with `berth restore`) and `berth agent` are the daemons, everything else is the command line. Each is loaded only when asked for,
  * so that a daemon carries no code of another.
  */
-
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { isSea } from 'node:sea';
 
 const [command, ...rest] = process.argv.slice(2);
-/** The clone or the installed copy: this file is in src/, or, built, in dist/. */
-const root = resolve(import.meta.dirname, '..');
+/** The clone, where this file is in src/ or, built, in dist/; of the executable, where that lies. */
+const root = isSea() ? dirname(process.execPath) : resolve(import.meta.dirname, '..');
 
 async function run(): Promise<number> {
   if (command === 'control') return (await import('#control/main.ts')).main(rest);
@@ -16,4 +16,5 @@ async function run(): Promise<number> {
   return (await import('#cli/main.ts')).main(process.argv.slice(2), root);
 }
 
-process.exit(await run());
+// No top-level await: the built files are CommonJS.
+void run().then((code) => process.exit(code));

@@ -10,6 +10,7 @@ import { messageOf } from '#lib/errors.ts';
 import { systemIds } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom } from '#lib/random.ts';
+import { version } from '#lib/version.ts';
 import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
@@ -34,7 +35,6 @@ import { createWatch } from './watch.ts';
 
 const exitCodes = { stopped: 0, again: 1, useless: 5 } as const;
 
-const agentVersion = '0.1.0';
 /** ecs-agent's: engine work may take this long to come to rest. */
 const stopLimitMs = 5000;
 
@@ -101,7 +101,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     taskCgroups,
     ...gpus,
     registrySecrets: secrets !== undefined,
-    agentVersion,
+    agentVersion: version,
     ...config,
   });
   const watch = createWatch({
@@ -120,7 +120,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     tasks: () => agent.tasks(),
     secret: endpointSecretIn(config.dataFolder, systemIds),
     cluster: config.cluster,
-    version: agentVersion,
+    version,
     availabilityZone: defaultAvailabilityZone,
     containerInstanceArn: () => journal.registration()?.containerInstanceArn,
     protect: (wish) => agent.protect(wish),

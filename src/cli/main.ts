@@ -1,14 +1,14 @@
 /** The command line: parses, runs one command, and turns what went wrong into a message, advice and an exit code (0 done, 1 failed, 2 wrong usage). */
 import { CommanderError } from 'commander';
 import { systemClock } from '#lib/clock.ts';
-import packageJson from '../../package.json' with { type: 'json' };
+import { versionText } from '#lib/version.ts';
 import { readEnvironment } from './config.ts';
 import { createContext, type CliContext } from './context.ts';
 import { explain } from './errors.ts';
 import { outputDrained, processTerminal } from './output/terminal.ts';
 import { buildProgram } from './program.ts';
 
-/** `root` is the folder that holds package.json. */
+/** `root` is the clone, or where the executable lies. */
 export async function main(args: string[], root: string): Promise<number> {
   const environment = readEnvironment(root);
   const interrupt = new AbortController();
@@ -18,7 +18,7 @@ export async function main(args: string[], root: string): Promise<number> {
   });
   abortOnSignals(interrupt);
   const context = createContext({ environment, terminal, clock: systemClock, signal: interrupt.signal });
-  const program = buildProgram(context, packageJson.version);
+  const program = buildProgram(context, versionText);
   try {
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;

@@ -8,6 +8,7 @@ import { addDevCommands } from './commands/dev.ts';
 import { addEnvCommand } from './commands/env.ts';
 import { addExecCommand } from './commands/exec.ts';
 import { addInstanceCommands } from './commands/instance.ts';
+import { addLicensesCommand } from './commands/licenses.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addTaskCommands } from './commands/task.ts';
 import { addTaskDefinitionCommands } from './commands/taskdef.ts';
@@ -61,6 +62,7 @@ export function buildProgram(context: CliContext, version: string): Command {
     .description('put a backup in the place of what the control service of this machine had; it must be down')
     .argument('<file>', 'what `berth backup` saved');
   addCompletionCommands(program, context);
+  addLicensesCommand(program, context);
   inheritGlobalOptions(program);
   return program;
 }

@@ -31,6 +31,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   agent: ['protocol', 'model', 'lib'],
   cli: ['protocol', 'model', 'lib'],
   console: ['protocol', 'model', 'lib'],
+  'executable.ts': ['lib'],
   'main.ts': ['control', 'agent', 'cli', 'protocol', 'model', 'lib'],
 };
 

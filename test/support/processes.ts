@@ -6,7 +6,7 @@ import { openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ECSClient } from '@aws-sdk/client-ecs';
-import { daemonEnvironment, daemonFlags } from '#cli/dev/daemon.ts';
+import { daemonEnvironment, daemonFlags } from '#lib/small-process.ts';
 import { deadline, systemClock } from '#lib/clock.ts';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -3,25 +3,11 @@ import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
+import { daemonEnvironment, daemonFlags } from '#lib/small-process.ts';
 import { CliError } from '../errors.ts';
 import { isDaemonAlive, type DaemonName } from './state.ts';
 
 const pollIntervalMs = 50;
-
-/**
- * Node for a small resident size, as in bin/berth: most of what a daemon allocates is dead at once, so a small young generation is enough, and code
- * that rarely runs need not be kept compiled for speed.
- */
-const smallFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
-/** An agent mostly waits for others: compilers at work would take more memory than all of its containers, and save it nothing. */
-const interpretedFlags = ['--no-sparkplug', '--no-maglev', '--no-opt'];
-
-export function daemonFlags(name: DaemonName): readonly string[] {
-  return name === 'agent' ? [...smallFlags, ...interpretedFlags] : smallFlags;
-}
-
-/** One heap of the C library for all threads instead of one for each. */
-export const daemonEnvironment: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: '1' };
 
 /** The command that is the daemon, for those who run it elsewhere than here. */
 export function daemonCommand(root: string, name: DaemonName): string[] {

@@ -1,5 +1,6 @@
 /** Other programs of this clone that `berth dev` runs: the sample's image builder and the agent's purge. Argument vectors only, never a shell. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CliError } from '../errors.ts';
@@ -42,6 +43,11 @@ function whatItSaid(error: unknown): string {
 
 /** Builds the program that the daemons run from, when a source is newer. */
 export async function buildProgram(options: ProgramOptions): Promise<void> {
+  if (!existsSync(join(options.root, 'bin/build.ts'))) {
+    throw new CliError('`berth dev` builds and runs a clone of Berth, and this is an installed one', {
+      next: 'use it in a clone (`npm start`); services of this machine are installed by install.sh',
+    });
+  }
   await runNode([join(options.root, 'bin/build.ts'), '--if-changed'], 'building the program', options);
 }
 

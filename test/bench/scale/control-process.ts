@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { daemonEnvironment, daemonFlags } from '#cli/dev/daemon.ts';
+import { daemonEnvironment, daemonFlags } from '#lib/small-process.ts';
 import { deadline, systemClock } from '#lib/clock.ts';
 import { agentToken, freePort, testKey } from '#test/support/processes.ts';
 
