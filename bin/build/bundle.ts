@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { rolldown, type OutputOptions, type Plugin } from 'rolldown';
 
@@ -69,6 +69,8 @@ function builtin(id: string): string {
   return `process.getBuiltinModule(${JSON.stringify(id)})`;
 }
 
+const requireHere = createRequire(import.meta.url) as (id: string) => object;
+
 /** What the command line talks to control with. */
 const clientLibraries = new Set([
   '@aws-sdk/client-ecs',
@@ -86,10 +88,10 @@ const clientWhenUsed: Plugin = {
   name: 'client-when-used',
   resolveId: (id, importer) =>
     clientLibraries.has(id) && importer?.includes('/src/cli/') ? `${whenUsedMark}${id}` : undefined,
-  async load(id) {
+  load(id) {
     if (!id.startsWith(whenUsedMark)) return undefined;
     const library = id.slice(whenUsedMark.length);
-    const names = Object.keys((await import(library)) as object).filter((name) => /^\w+$/.test(name));
+    const names = Object.keys(requireHere(library)).filter((name) => /^\w+$/.test(name));
     const getters = names.map((name) => `get ${name}() { return library().${name}; }`);
     return `const library = () => require('${library}');\nmodule.exports = { ${getters.join(', ')} };`;
   },
