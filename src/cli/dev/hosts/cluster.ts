@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { daemonCommand, daemonEnvironment } from '../daemon.ts';
+import { daemonEnvironment } from '#lib/small-process.ts';
+import { daemonCommand } from '../daemon.ts';
 import { CliError } from '../../errors.ts';
 import type { CliContext } from '../../context.ts';
 import { powerOff, powerOn, shutDown, type HostAt } from './host.ts';
