@@ -56,6 +56,8 @@ export interface AgentOptions {
   random: Random;
   logger: Logger;
   config: AgentSettings;
+  /** Control asks for a certificate by another authority. Must not throw. */
+  renewIdentity?(): void;
   /** Control will not have this agent, and asking again is no use before somebody acts. Containers go on. */
   refused(because: string): void;
 }
@@ -134,6 +136,7 @@ export function createAgent(options: AgentOptions): Agent {
     onAssigned: () => undefined,
     onRefused: options.refused,
     prepull: prepull.obtain,
+    ...(options.renewIdentity === undefined ? {} : { renewIdentity: options.renewIdentity }),
     // A machine that control does not know yet has no use for images.
     onOpened: prepull.start,
     clock,

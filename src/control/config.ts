@@ -9,9 +9,20 @@ import { defaultRealm, type Realm } from '#model/arn.ts';
 
 export type StoreConfig = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
 
+export interface Address {
+  host: string;
+  port: number;
+}
+
 export interface ControlConfig {
-  /** Port 0 lets the system choose. */
-  listen: { host: string; port: number };
+  /** Plain, on a loopback address. Port 0 lets the system choose. */
+  listen: Address;
+  /** Over TLS, for other machines; absent: none. */
+  tls?: {
+    listen: Address;
+    /** By which control is asked for, besides what the machine knows of itself. */
+    names: readonly string[];
+  };
   store: StoreConfig;
   /** Folder of what this service keeps beside the store: its key, the agents' token. */
   home: string;
@@ -45,17 +56,22 @@ function seconds(initial: number, minimum = 0) {
     .transform((value) => Math.round(value * 1000));
 }
 
-const listen = z
+const hostName = /^[A-Za-z0-9.-]+$/;
+
+const address = z.string().transform((text, context): Address => {
+  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  if ((isIP(bare) !== 0 || hostName.test(bare)) && Number(port) <= 65_535) return { host: bare, port: Number(port) };
+  context.addIssue({ code: 'custom', message: 'expected <host>:<port>, such as 127.0.0.1:4566', input: text });
+  return z.NEVER;
+});
+
+const names = z
   .string()
-  .default('127.0.0.1:4566')
-  .transform((text, context) => {
-    const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
-    const bare = host.replace(/^\[(.*)\]$/, '$1');
-    if ((isIP(bare) !== 0 || /^[A-Za-z0-9.-]+$/.test(bare)) && Number(port) <= 65_535) {
-      return { host: bare, port: Number(port) };
-    }
-    context.addIssue({ code: 'custom', message: 'expected <host>:<port>, such as 127.0.0.1:4566', input: text });
-    return z.NEVER;
+  .default('')
+  .transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''))
+  .refine((list) => list.every((name) => isIP(name) !== 0 || hostName.test(name)), {
+    error: 'expected names and addresses with commas between, such as berth.example.org,10.0.0.5',
   });
 
 const store = z.string().transform((text, context): StoreConfig => {
@@ -69,7 +85,9 @@ const store = z.string().transform((text, context): StoreConfig => {
 const secret = z.string().min(16, { error: 'expected at least 16 characters' }).exactOptional();
 
 const environment = z.object({
-  BERTH_LISTEN: listen,
+  BERTH_LISTEN: address.prefault('127.0.0.1:4566'),
+  BERTH_TLS_LISTEN: address.exactOptional(),
+  BERTH_TLS_NAMES: names,
   BERTH_STORE: store.exactOptional(),
   BERTH_HOME: z.string().min(1, { error: 'expected a folder' }).default('/var/lib/berth'),
   BERTH_REGION: z
@@ -105,6 +123,9 @@ export function readConfig(variables: NodeJS.ProcessEnv = process.env): ControlC
   const adminKey = adminKeyOf(env.BERTH_ADMIN_ACCESS_KEY_ID, env.BERTH_ADMIN_SECRET_ACCESS_KEY);
   return {
     listen: env.BERTH_LISTEN,
+    ...(env.BERTH_TLS_LISTEN === undefined
+      ? {}
+      : { tls: { listen: env.BERTH_TLS_LISTEN, names: env.BERTH_TLS_NAMES } }),
     store: env.BERTH_STORE ?? { kind: 'sqlite', path: join(home, 'control.sqlite') },
     home,
     realm: { ...defaultRealm, region: env.BERTH_REGION, accountId: env.BERTH_ACCOUNT_ID },

@@ -2,6 +2,7 @@
  * The control service put together: store, sessions, reconciler, API. Started from the inside out, so that nothing is asked before it can
  * answer; closed in the opposite order and within seconds. Closing touches no container: hosts go on without us.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { breathe, deadline, systemClock, type Clock } from '#lib/clock.ts';
@@ -22,6 +23,8 @@ import { createSessions } from './sessions/sessions.ts';
 import { createPostgresStore } from './store/postgres.ts';
 import { createSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
+import type { TlsListener } from './trust/tls-listener.ts';
+import { createTrust, type Trust } from './trust/trust.ts';
 
 export interface ControlOverrides {
   readonly store?: Store;
@@ -35,6 +38,8 @@ export interface ControlOverrides {
 export interface Control {
   /** `http://<host>:<port>`, with the port that was really taken. */
   url: string;
+  /** `https://<host>:<port>` of the TLS listener, where there is one. */
+  tlsUrl?: string;
   /** What clients and agents need to talk to this service. */
   secrets: Secrets;
   close(): Promise<void>;
@@ -63,8 +68,21 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
     };
     await ensureDefaultCluster({ store, realm, clock }, admin.principalArn);
 
+    const trust = createTrust({ home: config.home, names: config.tls?.names ?? [], store, clock, ids, logger });
+    const tls: { listener?: TlsListener } = {};
+
     const { heartbeatIntervalMs } = config;
-    const sessions = createSessions({ store, clock, ids, random, realm, logger, heartbeatIntervalMs });
+    const sessions = createSessions({
+      store,
+      clock,
+      ids,
+      random,
+      realm,
+      logger,
+      heartbeatIntervalMs,
+      issuer: trust.issuer,
+    });
+    trust.subscribe(sessions.issuerChanged);
     await sessions.start();
     closers.push(['sessions', () => sessions.stop()]);
 
@@ -86,16 +104,25 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       connectedAgents: () => sessions.connected(),
       utilisation: sessions.utilisation,
       openBackup: () => openBackup({ config, clock, breathe }),
+      trust,
+      tls: () => tls.listener && { port: portOf(tls.listener.server.address()) },
+      revoked: sessions.revoked,
       ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
     });
-    const sessionServer = attachSessionServer(api.server, { sessions, agentToken: secrets.agentToken, clock, logger });
+    const tlsListener = await openTls(config, { trust, api, clock, logger });
+    if (tlsListener !== undefined) tls.listener = tlsListener;
+    const servers = [api.server, ...(tlsListener === undefined ? [] : [tlsListener.server])];
+    const { agentToken } = secrets;
+    const sessionServer = attachSessionServer(servers, { sessions, agentToken, trust, clock, logger });
     // The server waits for open sessions to end, so both are ended together.
-    closers.push(['api', () => Promise.all([api.close(), sessions.stop()])]);
+    closers.push(['api', () => Promise.all([api.close(), tlsListener?.close(), sessions.stop()])]);
     closers.push(['session server', () => sessionServer.close()]);
     await listen(api, config);
-    const url = urlOf(api.server.address(), config);
-    logger.info({ url, home: config.home, store: config.store.kind }, 'control is ready');
-    return { url, secrets, close: closing };
+    const url = httpUrl('http', config.listen.host, portOf(api.server.address()));
+    const tlsUrl =
+      config.tls && tlsListener && httpUrl('https', config.tls.listen.host, portOf(tlsListener.server.address()));
+    logger.info({ url, tlsUrl, home: config.home, store: config.store.kind }, 'control is ready');
+    return { url, secrets, close: closing, ...(tlsUrl !== undefined && { tlsUrl }) };
   } catch (error) {
     await closing();
     throw error;
@@ -138,9 +165,32 @@ async function listen(api: ReturnType<typeof createApi>, { listen: { host, port 
   }
 }
 
-function urlOf(address: AddressInfo | string | null, { listen: { host, port } }: ControlConfig): string {
-  const taken = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+/** Loaded only where it listens: Node's TLS takes memory. */
+async function openTls(
+  { tls }: ControlConfig,
+  { trust, api, clock, logger }: { trust: Trust; api: ReturnType<typeof createApi>; clock: Clock; logger: Logger },
+): Promise<TlsListener | undefined> {
+  if (tls === undefined) return undefined;
+  const { host, port } = tls.listen;
+  const { listenTls } = await import('./trust/tls-listener.ts');
+  await trust.open();
+  await api.ready();
+  try {
+    const handle = (request: IncomingMessage, response: ServerResponse): void => api.routing(request, response);
+    return await listenTls({ trust, listen: { host, port }, handle, clock, logger });
+  } catch (error) {
+    if (!(error instanceof Error) || !('syscall' in error) || error.syscall !== 'listen') throw error;
+    const code = 'code' in error ? String(error.code) : error.message;
+    throw new ConfigError(`BERTH_TLS_LISTEN: cannot listen on ${host}:${port} (${code})`, { cause: error });
+  }
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function httpUrl(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** A part that does not close in time, or fails to, does not keep the others open. */

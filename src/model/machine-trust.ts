@@ -32,6 +32,8 @@ export interface MachineCertificate {
   hostname: string;
   issuedAt: number;
   notAfter: number;
+  /** When the machine first showed it: from then on it surely has it, and what came with it. */
+  shownAt?: number;
   revokedAt?: number;
 }
 

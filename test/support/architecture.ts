@@ -76,8 +76,12 @@ const doors: readonly Door[] = [
   { library: /^@(smithy|aws-crypto)\//, files: /^src\/(control\/api\/sigv4[a-z-]*\.ts$|cli\/)/ },
   { library: /^@aws-sdk\//, files: /^src\/cli\//, typesIn: /^src\/(protocol|control)\// },
   { library: /^commander$/, files: /^src\/cli\// },
+  { library: /^@peculiar\/x509$/, files: /^src\/lib\/x509\.ts$/ },
   { library: /^pino$/, files: /^src\/lib\/logger\.ts$/ },
-  { library: /^zod$/, files: /^src\/(protocol|control\/api|control\/store|agent|cli)\/|^src\/control\/config\.ts$/ },
+  {
+    library: /^zod$/,
+    files: /^src\/(protocol|control\/api|control\/store|agent|cli)\/|^src\/control\/(config\.ts$|trust\/)/,
+  },
   { library: /^node:child_process$/, files: /^src\/(cli\/([a-z-]+\/)*dev|agent\/host\/)/ },
   { library: /^node:(?!sqlite$|child_process$)/, files: /^src\// },
 ];

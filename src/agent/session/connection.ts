@@ -51,6 +51,8 @@ export interface SessionOptions {
   onAssigned(taskArns: readonly string[]): void;
   /** Gets images ahead of tasks; must not reject. Absent: none are got. */
   prepull?: ResponderContext['prepull'];
+  /** Control asks for a certificate by another authority; nothing by default. Must not throw. */
+  renewIdentity?(): void;
   /** A session is open. Must not throw. */
   onOpened?(): void;
   /** No reconnect follows: somebody has to act, as the advice says. */
@@ -220,6 +222,7 @@ export function createSession(options: SessionOptions): AgentSession {
         logs,
         protections,
         prepull,
+        renewIdentity: () => options.renewIdentity?.(),
         execs,
         logger,
         send,

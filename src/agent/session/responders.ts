@@ -18,6 +18,8 @@ export interface ResponderContext {
   readonly questions: StopQuestions;
   readonly logs: LogStreams;
   readonly protections: ProtectionRequests;
+  /** Control asks for a certificate by another authority. Must not throw. */
+  renewIdentity(): void;
   /** Must not reject. */
   prepull(images: PrepullImages['images']): Promise<PrepullOutcome['outcome']>;
   readonly execs: ExecStreams;
@@ -85,6 +87,8 @@ const responders: Responders = {
   prepull({ deploymentId, images }, { prepull, send }) {
     void prepull(images).then((outcome) => send({ type: 'prepullOutcome', deploymentId, outcome }));
   },
+
+  renewIdentity: (_message, { renewIdentity }) => renewIdentity(),
 
   protectionAnswer: (message, { protections }) => protections.answered(message),
 

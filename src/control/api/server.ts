@@ -14,11 +14,15 @@ import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
 import { EcsError, serialization, throttled, unknownOperation } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#protocol/ecs/operations.ts';
+import { isSsmOperationName, ssmTargetPrefix } from '#protocol/ssm/operations.ts';
+import { rotationPath, trustPath } from '#protocol/trust/description.ts';
 import type { Explainer } from '../reconciler/explainer.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { createBackupDoor } from './backup.ts';
+import { isOverTls } from '../trust/peer-socket.ts';
+import type { Trust } from '../trust/trust.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
 import { findLastOutput } from './last-output.ts';
 import { logLines, parseLogRequest, type LogSource } from './logs.ts';
@@ -26,6 +30,9 @@ import { createApiMetrics } from './metrics.ts';
 import { createRateLimiter, type RateLimit } from './rate-limit.ts';
 import { readBody } from './request-body.ts';
 import { createVerifier, type Principal, type SigningKey } from './sigv4.ts';
+import { answerSsm } from './ssm.ts';
+import { describeTrust, rotateAuthority, type TlsAddress } from './trust-admin.ts';
+import { addTrustRoutes } from './trust-routes.ts';
 import { explainWhy } from './why.ts';
 
 export interface ApiOptions {
@@ -43,6 +50,10 @@ export interface ApiOptions {
   readonly utilisation: UtilisationSource;
   /** The lines of a backup of this service. */
   readonly openBackup: () => Promise<AsyncGenerator<string>>;
+  readonly trust: Trust;
+  readonly tls: TlsAddress;
+  /** The certificates of a machine were revoked. */
+  revoked(machineId: string): void;
   readonly limits?: Partial<ApiLimits>;
 }
 
@@ -72,7 +83,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const { store, realm, clock, ids, logger, logs, explainer, findKey, connectedAgents, utilisation } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const dispatcher = createDispatcher(options);
-  const verify = createVerifier({ region: realm.region, services: ['ecs'], clock, findKey });
+  const verifierOf = (service: Service) =>
+    createVerifier({ region: realm.region, services: [service], clock, findKey });
+  const verifiers = { ecs: verifierOf('ecs'), ssm: verifierOf('ssm') };
   const metrics = createApiMetrics({ store, connectedAgents, utilisation });
   const rateLimiter = createRateLimiter(limits.rate, clock);
   const backups = createBackupDoor(options.openBackup, logger);
@@ -94,9 +107,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
     readBody(payload, limits.bodyBytes),
   );
 
-  async function authenticated(request: FastifyRequest, body: Buffer): Promise<Principal> {
+  async function authenticated(request: FastifyRequest, body: Buffer, service: Service = 'ecs'): Promise<Principal> {
     const { rawHeaders, method = 'GET', url = '/' } = request.raw;
-    const principal = await verify({ method, url, rawHeaders, body });
+    const principal = await verifiers[service]({ method, url, rawHeaders, body });
     if (!rateLimiter.admit(principal.arn)) throw throttled();
     return principal;
   }
@@ -115,11 +128,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
   app.post('/', async (request, reply) => {
     const startedAt = clock.now();
-    const operation = targetOperation(request.headers['x-amz-target']);
-    const answer = await answerApi(request, operation);
+    const { service, operation } = targetOf(request.headers['x-amz-target']);
+    const answer = await answerApi(request, service, operation);
     const code = '__type' in answer.body ? String(answer.body.__type) : 'OK';
     const ms = clock.now() - startedAt;
-    metrics.answered({ operation: seriesName(operation), code, seconds: ms / 1000 });
+    metrics.answered({ operation: seriesName(service, operation), code, seconds: ms / 1000 });
     logger.info(
       { requestId: request.id, operation, status: answer.status, code, ms, remote: request.ip },
       'API request',
@@ -127,12 +140,17 @@ export function createApi(options: ApiOptions): FastifyInstance {
     return send(reply, answer);
   });
 
-  async function answerApi(request: FastifyRequest, operation: string): Promise<{ status: number; body: object }> {
+  async function answerApi(
+    request: FastifyRequest,
+    service: Service,
+    operation: string,
+  ): Promise<{ status: number; body: object }> {
     const requestId = request.id;
     try {
       const raw = Buffer.isBuffer(request.body) ? request.body : emptyBody;
-      const principal = await authenticated(request, raw);
+      const principal = await authenticated(request, raw, service);
       if (operation === '') throw unknownOperation(String(request.headers['x-amz-target'] ?? ''));
+      if (service === 'ssm') return { status: 200, body: await answerSsm(options, operation, parsedJson(raw)) };
       const origin = originOf(request);
       return await dispatcher.dispatch({ operation, body: parsedJson(raw), principal, origin, requestId });
     } catch (error) {
@@ -195,6 +213,27 @@ export function createApi(options: ApiOptions): FastifyInstance {
     }
   });
 
+  app.get(trustPath, async (request, reply) => {
+    try {
+      await authenticated(request, emptyBody);
+      return await describeTrust(options);
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Trust', requestId: request.id }));
+    }
+  });
+
+  app.post(rotationPath, async (request, reply) => {
+    try {
+      const raw = Buffer.isBuffer(request.body) ? request.body : emptyBody;
+      await authenticated(request, raw);
+      return await rotateAuthority(options, parsedJson(raw));
+    } catch (error) {
+      return send(reply, answerOf(error, { logger, operation: 'Rotation', requestId: request.id }));
+    }
+  });
+
+  addTrustRoutes(app, options);
+
   app.get('/healthz', async () => ({ status: 'ok' }));
 
   app.get('/readyz', async (_request, reply) => {
@@ -215,7 +254,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
 
   app.setErrorHandler((error, request, reply) => {
     const told = transportError(error);
-    const operation = targetOperation(request.headers['x-amz-target']);
+    const { operation } = targetOf(request.headers['x-amz-target']);
     void send(reply, answerOf(told, { logger, operation, requestId: request.id }));
   });
 
@@ -232,19 +271,23 @@ function send(reply: FastifyReply, { status, body }: { status: number; body: obj
 }
 
 /** `Host` is signed; whether a proxy took the request in over TLS, only the proxy can say. */
-function originOf({ headers }: FastifyRequest): string {
-  const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+function originOf({ headers, raw }: FastifyRequest): string {
+  const scheme = isOverTls(raw) || headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
   return `${scheme}://${headers.host ?? ''}`;
 }
 
-/** The operation's name out of `X-Amz-Target`; empty when the header is not one of ECS. */
-function targetOperation(header: string | string[] | undefined): string {
-  const text = typeof header === 'string' ? header : '';
-  const prefix = `${targetPrefix}.`;
-  return text.startsWith(prefix) ? text.slice(prefix.length) : '';
+/** As it stands in the scope of signatures. */
+type Service = 'ecs' | 'ssm';
+
+/** What `X-Amz-Target` names; the operation is empty when the header is of no service here. */
+function targetOf(header: string | string[] | undefined): { service: Service; operation: string } {
+  const [prefix, operation = ''] = typeof header === 'string' ? header.split(/\.(.*)/s) : [];
+  if (prefix === ssmTargetPrefix) return { service: 'ssm', operation };
+  return { service: 'ecs', operation: prefix === targetPrefix ? operation : '' };
 }
 
-function seriesName(operation: string): string {
+function seriesName(service: Service, operation: string): string {
+  if (service === 'ssm') return isSsmOperationName(operation) ? operation : 'unknown';
   return isOperationName(operation) || isUnsupportedOperationName(operation) ? operation : 'unknown';
 }
 

@@ -1,22 +1,31 @@
-/** The agents' door: `/agent` with the join token as bearer token. Text frames only. */
+/**
+ * The agents' door, `/agent`. Over TLS a machine shows its certificate, and the join token opens nothing; on this machine's own address the join token as bearer token. Text
+ * frames only.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Logger } from '#lib/logger.ts';
-import { closeCodes } from '#protocol/session/close-codes.ts';
+import { closeCodes, fitReason } from '#protocol/session/close-codes.ts';
 import type { Link, LinkHandlers } from '#protocol/session/link.ts';
 import { maximumMessageBytes, subprotocol } from '#protocol/session/messages.ts';
-import type { Door } from './door.ts';
+import { isOverTls, peerCertificateOf } from '../trust/peer-socket.ts';
+import type { Trust } from '../trust/trust.ts';
+import { byToken, type AgentPeer } from './agent-peer.ts';
+import type { Door, Refusal } from './door.ts';
 import type { Sessions } from './sessions.ts';
 
 export const agentPath = '/agent';
 
 export interface AgentDoorOptions {
   readonly sessions: Pick<Sessions, 'accept'>;
-  /** The join token that every agent presents as its bearer token. */
+  /** The join token that agents of this machine present as their bearer token. */
   readonly agentToken: string;
+  /** Asked about connections over TLS. */
+  readonly trust: Pick<Trust, 'judge'>;
 }
 
-export function createAgentDoor({ sessions, agentToken }: AgentDoorOptions): Door {
+export function createAgentDoor({ sessions, agentToken, trust }: AgentDoorOptions): Door {
   const tokenHash = sha256(agentToken);
 
   /** Compares hashes, so that neither the time it takes nor the length tells anything about the token. */
@@ -25,14 +34,29 @@ export function createAgentDoor({ sessions, agentToken }: AgentDoorOptions): Doo
     return timingSafeEqual(sha256(token ?? ''), tokenHash) && token !== undefined;
   }
 
+  function peerOf(request: IncomingMessage): AgentPeer | Refusal {
+    if (!isOverTls(request)) {
+      return isAuthorized(request.headers.authorization) ? byToken : { status: 401, reason: 'no valid join token' };
+    }
+    const verdict = trust.judge(peerCertificateOf(request));
+    return verdict.kind === 'valid'
+      ? { kind: 'certificate', certificate: verdict.peer }
+      : { status: 401, reason: verdict.reason };
+  }
+
   return {
     subprotocol,
     maximumBytes: maximumMessageBytes,
     leadsTo: (path) => path === agentPath,
-    refusalOf: ({ headers }) =>
-      isAuthorized(headers.authorization) ? undefined : { status: 401, reason: 'no valid join token' },
-    connect: (webSocket, _path, { where, logger }) =>
-      connect(webSocket, (link) => sessions.accept(link, where), logger),
+    refusalOf(request) {
+      const found = peerOf(request);
+      return 'status' in found ? found : undefined;
+    },
+    connect(webSocket, request, { where, logger }) {
+      const peer = peerOf(request);
+      if ('status' in peer) webSocket.close(closeCodes.unauthorized, fitReason(peer.reason));
+      else connect(webSocket, (link) => sessions.accept(link, where, peer), logger);
+    },
   };
 }
 

@@ -12,7 +12,11 @@ export interface Door {
   /** Why the request does not become a WebSocket; asked before anything is spent on it, the subprotocol is checked by the server. */
   refusalOf(request: IncomingMessage, path: string): Refusal | undefined;
   /** Takes over an open WebSocket. */
-  connect(webSocket: WebSocket, path: string, context: { where: string; logger: Logger }): void;
+  connect(
+    webSocket: WebSocket,
+    request: IncomingMessage,
+    context: { path: string; where: string; logger: Logger },
+  ): void;
 }
 
 export interface Refusal {

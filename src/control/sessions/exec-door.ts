@@ -15,7 +15,7 @@ export function createExecDoor(execs: Pick<ExecBroker, 'expects' | 'accept'>): D
       execs.expects(sessionIdIn(path))
         ? undefined
         : { status: 404, reason: 'there is no such session, it was used, or it has expired' },
-    connect(webSocket, path, { logger }) {
+    connect(webSocket, _request, { path, logger }) {
       const handlers = execs.accept(
         {
           sendText(text) {

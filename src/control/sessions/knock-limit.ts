@@ -4,27 +4,41 @@
  */
 import type { Clock } from '#lib/clock.ts';
 
-const knocksPerWindow = 300;
-const windowMs = 10_000;
-
-export interface KnockLimit {
-  admit(remote: string): boolean;
+export interface KnockRate {
+  readonly knocks: number;
+  readonly windowMs: number;
 }
 
-export function createKnockLimit(clock: Pick<Clock, 'now'>): KnockLimit {
+const sessionsRate: KnockRate = { knocks: 300, windowMs: 10_000 };
+
+export interface KnockLimit {
+  /** Counts, and says whether that was one too many. */
+  admit(remote: string): boolean;
+  /** Whether one more would be admitted; counts nothing. */
+  mayKnock(remote: string): boolean;
+}
+
+export function createKnockLimit(clock: Pick<Clock, 'now'>, rate: KnockRate = sessionsRate): KnockLimit {
   const knocks = new Map<string, number>();
   let windowStart = clock.now();
 
+  function startWindow(): void {
+    const now = clock.now();
+    if (Math.abs(now - windowStart) < rate.windowMs) return;
+    knocks.clear();
+    windowStart = now;
+  }
+
   return {
+    mayKnock(remote) {
+      startWindow();
+      return (knocks.get(remote) ?? 0) < rate.knocks;
+    },
     admit(remote) {
-      const now = clock.now();
-      if (Math.abs(now - windowStart) >= windowMs) {
-        knocks.clear();
-        windowStart = now;
-      }
+      startWindow();
       const count = (knocks.get(remote) ?? 0) + 1;
       knocks.set(remote, count);
-      return count <= knocksPerWindow;
+      return count <= rate.knocks;
     },
   };
 }

@@ -7,10 +7,13 @@ import type { ContainerInstance, InstanceHealth } from '#model/container-instanc
 import { closeCodes, type CloseCode } from '#protocol/session/close-codes.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { StoreTransaction } from '../store/store.ts';
+import { refusalOfHello, type AgentPeer } from './agent-peer.ts';
 import { putWithConnectivity } from './connectivity.ts';
 
 export interface RegistrationRequest {
   readonly hello: Hello;
+  /** By what the agent was let in. */
+  readonly peer: AgentPeer;
   readonly realm: Realm;
   /** For the ARN of a machine that is new: 32 hexadecimal digits. */
   readonly newId: string;
@@ -29,8 +32,10 @@ export type RegistrationOutcome =
 
 export async function registerInstance(
   tx: StoreTransaction,
-  { hello, realm, newId, now }: RegistrationRequest,
+  { hello, peer, realm, newId, now }: RegistrationRequest,
 ): Promise<RegistrationOutcome> {
+  const refusal = await refusalOfHello(tx, { peer, hello, now });
+  if (refusal !== undefined) return refused(closeCodes.unauthorized, refusal);
   const clusterName = clusterNameOf(hello.cluster);
   const cluster = await tx.clusters.get(clusterName);
   if (cluster?.status !== 'ACTIVE') return refused(closeCodes.clusterNotFound, `there is no cluster ${clusterName}`);

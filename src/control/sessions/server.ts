@@ -1,8 +1,9 @@
 /**
- * The doors on control's HTTP server: upgrades to WebSockets for agents and for those who run a command. Whoever is behind no door, shows no valid
+ * The doors on control's HTTP servers: upgrades to WebSockets for agents and for those who run a command. Whoever is behind no door, shows no valid
  * token, speaks another subprotocol or knocks too often is answered in plain HTTP and never becomes a WebSocket.
  */
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Clock } from '#lib/clock.ts';
@@ -12,12 +13,14 @@ import { createAgentDoor } from './agent-door.ts';
 import type { Door, Refusal } from './door.ts';
 import { createExecDoor } from './exec-door.ts';
 import { createKnockLimit } from './knock-limit.ts';
+import type { Trust } from '../trust/trust.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface SessionServerOptions {
   readonly sessions: Pick<Sessions, 'accept' | 'execs'>;
-  /** The join token that every agent presents as its bearer token. */
+  /** The join token that agents of this machine present as their bearer token. */
   readonly agentToken: string;
+  readonly trust: Pick<Trust, 'judge'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -29,8 +32,11 @@ export interface SessionServer {
 
 const closingLimitMs = 1000;
 
-/** `upgrade` requests for other paths are answered 404: nothing else on control's port upgrades. */
-export function attachSessionServer(httpServer: Server, options: SessionServerOptions): SessionServer {
+/** `upgrade` requests for other paths are answered 404: nothing else on control's ports upgrades. */
+export function attachSessionServer(
+  httpServers: readonly (Server | TlsServer)[],
+  options: SessionServerOptions,
+): SessionServer {
   const { sessions, clock } = options;
   const logger = options.logger.child({ part: 'session server' });
   const doors = [createAgentDoor(options), createExecDoor(sessions.execs)].map((door) => ({
@@ -67,7 +73,7 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
         open.delete(webSocket);
         if (open.size === 0) onAllClosed?.();
       });
-      door.connect(webSocket, path, { where, logger: logger.child({ remote: where }) });
+      door.connect(webSocket, request, { path, where, logger: logger.child({ remote: where }) });
     });
   }
 
@@ -85,10 +91,10 @@ export function attachSessionServer(httpServer: Server, options: SessionServerOp
     return undefined;
   }
 
-  httpServer.on('upgrade', onUpgrade);
+  for (const server of httpServers) server.on('upgrade', onUpgrade);
   return {
     async close() {
-      httpServer.off('upgrade', onUpgrade);
+      for (const server of httpServers) server.off('upgrade', onUpgrade);
       for (const { webSockets } of doors) webSockets.close();
       sessions.execs.stop();
       if (open.size === 0) return;

@@ -40,6 +40,8 @@ export interface SessionOptions {
     session: Session,
     serving: Pick<ServingOptions, 'containerInstanceArn' | 'hello' | 'logger' | 'send' | 'end' | 'giveUp'>,
   ): Serving;
+  /** The welcome is sent. */
+  opened?(session: Session): void;
   /** Called once, at the end of every session. */
   ended(session: Session): void;
 }
@@ -51,6 +53,8 @@ export interface Session {
   /** Undefined unless serving. */
   readonly serving: Serving | undefined;
   readonly closed: boolean;
+  /** Only to an agent that is served. */
+  send(message: ControlMessage): void;
   /** Ends the session in order. Harmless when it has ended. */
   end(code: number, reason: string): void;
 }
@@ -163,6 +167,7 @@ export function openSession(options: SessionOptions): Session {
     phase = { name: 'serving', serving };
     logger.info({ hostname: hello.hostname, tasks: hello.tasks.length }, 'session opened');
     send(options.welcome(session, outcome.instance));
+    options.opened?.(session);
   }
 
   const session: Session = {
@@ -181,6 +186,9 @@ export function openSession(options: SessionOptions): Session {
     },
     get closed() {
       return phase.name === 'closed';
+    },
+    send(message) {
+      if (phase.name === 'serving') send(message);
     },
     end,
   };

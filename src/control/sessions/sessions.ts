@@ -14,6 +14,7 @@ import { closeCodes } from '#protocol/session/close-codes.ts';
 import type { Link, LinkHandlers } from '#protocol/session/link.ts';
 import { protocolVersion, type Hello, type LogEntry } from '#protocol/session/messages.ts';
 import type { Store } from '../store/store.ts';
+import { byToken, mismatchOf, watchCertificate, type AgentPeer } from './agent-peer.ts';
 import type { DefinitionReader } from './assignments.ts';
 import { startSilences, writeConnectivity } from './connectivity.ts';
 import { createExecBroker, type ExecBroker } from './exec-broker.ts';
@@ -42,6 +43,8 @@ export interface SessionsOptions {
   readonly realm: Realm;
   readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
+  /** The fingerprint of the authority that certificates of machines are to be by; undefined where there is none. */
+  issuer?(): string | undefined;
 }
 
 export interface Sessions {
@@ -50,7 +53,11 @@ export interface Sessions {
   /** Ends every session (`goingAway`) and resolves when their ends are written, as far as the database can be reached. */
   stop(): Promise<void>;
   /** Takes over a link that was just opened; its events go to the handlers. `remote` is for logs. */
-  accept(link: Link, remote: string): LinkHandlers;
+  accept(link: Link, remote: string, peer?: AgentPeer): LinkHandlers;
+  /** Ends the sessions of a machine whose certificates were revoked. */
+  revoked(machineId: string): void;
+  /** Asks agents whose certificate is by another authority than the one that issues now to renew it. */
+  issuerChanged(): void;
   /** The log entries of a container, live when `follow`. The first `next()` rejects with a LogsError when there are none to be had. */
   openLogs(request: LogsRequest): AsyncIterable<LogEntry>;
   /** Commands in containers of connected agents. */
@@ -71,7 +78,7 @@ interface Owner {
 export function createSessions(options: SessionsOptions): Sessions {
   const { store, clock, ids, realm, heartbeatIntervalMs } = options;
   const logger = options.logger.child({ part: 'sessions' });
-  const open = new Set<Session>();
+  const open = new Map<Session, AgentPeer>();
   /** By cluster and machine id; entries of `owners` and `current` come and go together. */
   const owners = new Map<string, Owner>();
   const current = new Map<string, Session>();
@@ -106,6 +113,9 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   async function register(session: Session, hello: Hello): Promise<RegistrationOutcome> {
+    // Before anything is said of the machine that it names.
+    const mismatch = mismatchOf(open.get(session) ?? byToken, hello);
+    if (mismatch !== undefined) return { kind: 'refused', code: closeCodes.unauthorized, reason: mismatch };
     if (registering >= mostRegistrationsAtOnce) {
       return {
         kind: 'refused',
@@ -127,7 +137,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       const owner = owners.get(machine);
       if (owner !== undefined && owner.hello.fingerprint !== hello.fingerprint)
         return refuseDuplicate(owner, session, hello);
-      const request = { hello, realm, newId: ids.hex(32), now: clock.now() };
+      const peer = open.get(session) ?? byToken;
+      const request = { hello, peer, realm, newId: ids.hex(32), now: clock.now() };
       const outcome = await store.write((tx) => registerInstance(tx, request));
       if (outcome.kind === 'refused') return outcome;
       if (outcome.forgotten !== undefined) {
@@ -178,7 +189,14 @@ export function createSessions(options: SessionsOptions): Sessions {
     }
   }
 
-  function accept(link: Link, remote: string): LinkHandlers {
+  function askForRenewal(session: Session): void {
+    const peer = open.get(session);
+    const issuer = options.issuer?.();
+    if (peer?.kind !== 'certificate' || issuer === undefined || peer.certificate.issuer === issuer) return;
+    session.send({ type: 'renewIdentity' });
+  }
+
+  function accept(link: Link, remote: string, peer: AgentPeer = byToken): LinkHandlers {
     const session = openSession({
       id: ids.hex(16),
       remote,
@@ -211,9 +229,23 @@ export function createSessions(options: SessionsOptions): Sessions {
           telemetry: (message) => telemetry.receive(origin, message),
         });
       },
-      ended,
+      ended(self) {
+        lapse?.cancel();
+        ended(self);
+      },
+      opened: askForRenewal,
     });
-    open.add(session);
+    open.set(session, peer);
+    const lapse =
+      peer.kind === 'token'
+        ? undefined
+        : watchCertificate({
+            certificate: peer.certificate,
+            store,
+            clock,
+            logger,
+            lapsed: () => session.end(closeCodes.unauthorized, 'the certificate lapsed'),
+          });
     if (stopping) session.end(closeCodes.goingAway, 'control is going down');
     return session.handlers;
   }
@@ -231,20 +263,29 @@ export function createSessions(options: SessionsOptions): Sessions {
     async stop() {
       stopping = true;
       unsubscribe?.();
-      const reports = [...open].flatMap(({ serving }) => serving?.settled() ?? []);
+      const reports = [...open.keys()].flatMap(({ serving }) => serving?.settled() ?? []);
       execs.stop();
-      for (const session of open) session.end(closeCodes.goingAway, 'control is going down');
+      for (const session of open.keys()) session.end(closeCodes.goingAway, 'control is going down');
       await Promise.all([...reports, telemetry.settled()]);
       await queue.idle();
       await queue.stop();
     },
     accept,
+    revoked(machineId) {
+      for (const [session, peer] of open) {
+        if (peer.kind !== 'certificate' || peer.certificate.machineId !== machineId) continue;
+        session.end(closeCodes.unauthorized, 'the certificate was revoked');
+      }
+    },
+    issuerChanged() {
+      for (const session of open.keys()) askForRenewal(session);
+    },
     openLogs: (request) => openTaskLogs({ store, current: (arn) => current.get(arn)?.serving, request }),
     execs,
     utilisation: telemetry,
     connected: () => current.size,
     async idle() {
-      await Promise.all([...open].flatMap(({ serving }) => serving?.settled() ?? []));
+      await Promise.all([...open.keys()].flatMap(({ serving }) => serving?.settled() ?? []));
       await telemetry.settled();
       await queue.idle();
     },

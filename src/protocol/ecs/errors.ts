@@ -45,6 +45,10 @@ export const errorKinds = {
   UnsupportedFeatureException: client,
   UpdateInProgressException: client,
 
+  // Systems Manager's.
+  InvalidActivation: client,
+  InvalidInstanceId: client,
+
   // Common to all services of AWS.
   IncompleteSignatureException: client,
   InvalidSignatureException: client,

@@ -20,11 +20,19 @@ const maximumDepth = 64;
 const maximumProblemsTold = 5;
 
 export function parseInput<Name extends OperationName>(operation: Name, json: unknown): ParsedInput<Name> {
+  return parseWith(schemas[operation], json);
+}
+
+/** The same for the operations of other services of AWS. */
+export function parseWith<T>(
+  schema: z.ZodType<T>,
+  json: unknown,
+): { ok: true; input: T } | { ok: false; error: EcsError } {
   if (nestsDeeperThan(json, maximumDepth)) {
     return { ok: false, error: serialization(`The request is nested deeper than ${maximumDepth} levels`) };
   }
   if (holdsNul(json)) return { ok: false, error: invalidParameter('The request holds a NUL character') };
-  const parsed = schemas[operation].safeParse(withoutNulls(json), { reportInput: true });
+  const parsed = schema.safeParse(withoutNulls(json), { reportInput: true });
   if (parsed.success) return { ok: true, input: parsed.data };
   return { ok: false, error: errorOf(parsed.error.issues) };
 }

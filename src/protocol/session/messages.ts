@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { stopCodes } from '#model/task.ts';
 import { parseText, type Parsed } from '../parse-text.ts';
 import { execFromAgent, execFromControl } from './exec.ts';
+import { RenewIdentity } from './identity.ts';
 import { PrepullImages, PrepullOutcome } from './prepull.ts';
 import { ProtectionAnswer, ProtectionRequest } from './protection.ts';
 import { Telemetry } from './telemetry.ts';
@@ -289,6 +290,7 @@ export const ControlMessage = z.discriminatedUnion('type', [
   LogsClose,
   ProtectionAnswer,
   PrepullImages,
+  RenewIdentity,
   ...execFromControl,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;

@@ -12,6 +12,7 @@ import { agentPath } from '#control/sessions/agent-door.ts';
 import type { ExecGrant } from '#control/sessions/exec-grants.ts';
 import { attachSessionServer, type SessionServer } from '#control/sessions/server.ts';
 import { createSessions, type Sessions } from '#control/sessions/sessions.ts';
+import { noTrust } from '#test/support/trust-world.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -40,7 +41,12 @@ beforeEach(async () => {
   sessions = createSessions({ ...common, store, ids: systemIds, realm: defaultRealm, heartbeatIntervalMs: 10_000 });
   await sessions.start();
   httpServer = createServer();
-  sessionServer = attachSessionServer(httpServer, { ...common, sessions, agentToken });
+  sessionServer = attachSessionServer([httpServer], {
+    trust: noTrust,
+    ...common,
+    sessions,
+    agentToken,
+  });
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
   const address = httpServer.address();
   if (address === null || typeof address === 'string') throw new Error('no port');

@@ -12,6 +12,7 @@ import { createWebSocketConnector } from '#agent/session/websocket.ts';
 import { agentPath } from '#control/sessions/agent-door.ts';
 import { attachSessionServer, type SessionServer } from '#control/sessions/server.ts';
 import { createSessions, type Sessions } from '#control/sessions/sessions.ts';
+import { noTrust } from '#test/support/trust-world.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -48,7 +49,13 @@ beforeEach(async () => {
   httpServer = createServer((_request, response) => response.end('http'));
   sockets = [];
   httpServer.on('connection', (socket) => sockets.push(socket));
-  sessionServer = attachSessionServer(httpServer, { sessions, agentToken, clock: systemClock, logger: silentLogger });
+  sessionServer = attachSessionServer([httpServer], {
+    trust: noTrust,
+    sessions,
+    agentToken,
+    clock: systemClock,
+    logger: silentLogger,
+  });
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
   const address = httpServer.address();
   if (address === null || typeof address === 'string') throw new Error('no port');

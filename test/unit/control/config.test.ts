@@ -2,6 +2,22 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '#control/config.ts';
 
+describe('the listeners', () => {
+  test('are the plain one on a loopback address, and over TLS whichever it is told', () => {
+    expect(readConfig({})).not.toHaveProperty('tls');
+    expect(
+      readConfig({ BERTH_TLS_LISTEN: '0.0.0.0:4567', BERTH_TLS_NAMES: 'berth.example.org, 10.0.0.5' }).tls,
+    ).toEqual({
+      listen: { host: '0.0.0.0', port: 4567 },
+      names: ['berth.example.org', '10.0.0.5'],
+    });
+  });
+
+  test('refuse a name that is none', () => {
+    expect(() => readConfig({ BERTH_TLS_NAMES: 'https://berth' })).toThrow(/^BERTH_TLS_NAMES: expected names/);
+  });
+});
+
 describe('without settings', () => {
   test('everything has its documented default', () => {
     expect(readConfig({})).toEqual({

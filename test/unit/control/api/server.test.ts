@@ -14,8 +14,9 @@ import { LogsError } from '#control/sessions/logs.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
 import { seededIds } from '#lib/ids.ts';
-import { createLogger } from '#lib/logger.ts';
+import { createLogger, silentLogger } from '#lib/logger.ts';
 import { seededRandom } from '#lib/random.ts';
+import { createTrust } from '#control/trust/trust.ts';
 import { defaultRealm } from '#model/arn.ts';
 import { aTask } from '#test/support/builders/a-task.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
@@ -68,6 +69,9 @@ async function aServer(
     connectedAgents: () => 3,
     openBackup: options.openBackup ?? (() => Promise.reject(new Error('this server has no backup'))),
     utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
+    trust: createTrust({ ...dependencies, home: '/nowhere', names: [], logger: silentLogger }),
+    tls: () => undefined,
+    revoked: () => undefined,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   open.push(app, store);
