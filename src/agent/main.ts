@@ -10,6 +10,8 @@ import { messageOf } from '#lib/errors.ts';
 import { systemIds } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom } from '#lib/random.ts';
+import { readNotifySettings } from '#lib/service-manager/config.ts';
+import { createServiceManager } from '#lib/service-manager/notify.ts';
 import { version } from '#lib/version.ts';
 import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
@@ -61,6 +63,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   const stopOn = (signal: string): void => ended.resolve({ code: exitCodes.stopped, because: signal });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stopOn);
 
+  const serviceManager = createServiceManager({ settings: readNotifySettings(), clock: systemClock, logger });
   const { machineId, journal } = openState(config, logger);
   requireSameCluster(config, journal);
 
@@ -157,7 +160,10 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   agent.start();
   cleanup?.start();
   watch.start();
+  // Ready without a session and without an engine: both are waited for as long as it takes, and no restart would bring them.
+  serviceManager.ready();
   const { code, because } = await ended.promise;
+  serviceManager.stopping();
   logger.info({ because }, 'the agent stops; containers go on');
   try {
     const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop()]);

@@ -82,7 +82,10 @@ const doors: readonly Door[] = [
     library: /^zod$/,
     files: /^src\/(protocol|control\/api|control\/store|agent|cli)\/|^src\/control\/(config\.ts$|trust\/)/,
   },
-  { library: /^node:child_process$/, files: /^src\/(cli\/([a-z-]+\/)*dev|agent\/host\/)/ },
+  {
+    library: /^node:child_process$/,
+    files: /^src\/(cli\/([a-z-]+\/)*dev|agent\/host\/|lib\/service-manager\/notify\.ts$)/,
+  },
   { library: /^node:(?!sqlite$|child_process$)/, files: /^src\// },
 ];
 
