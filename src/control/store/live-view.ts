@@ -7,7 +7,8 @@
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
 import { hasStopped, type Task } from '#model/task.ts';
-import type { OccupiedInstance, OccupyingTask, TaskFilter } from './store.ts';
+import { definitionsOf } from './sql/services.ts';
+import type { OccupiedInstance, OccupyingTask, PageRequest, TaskFilter } from './store.ts';
 import { TaskGroup } from './task-group.ts';
 
 interface Undo {
@@ -125,6 +126,27 @@ export class LiveView {
     }
     const tasks = group.inOrder();
     return isOnlyAbout(filter) ? tasks : tasks.filter((task) => matches(task, filter));
+  }
+
+  /** The first in the order of their ARNs. */
+  page(filter: TaskFilter, { after, limit }: PageRequest): Task[] {
+    const group = this.#narrowest(filter);
+    const rest = group === undefined ? startingAfter(this.tasks(filter), after) : group.from(after);
+    const found: Task[] = [];
+    for (const task of rest) {
+      if (!matches(task, filter)) continue;
+      found.push(task);
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  /** Whether a task that lives, or a service that is not INACTIVE, uses it. */
+  usesDefinition(taskDefinitionArn: string): boolean {
+    for (const task of this.#tasks.values()) if (task.taskDefinitionArn === taskDefinitionArn) return true;
+    for (const service of this.#services.values())
+      if (service.status !== 'INACTIVE' && definitionsOf(service).has(taskDefinitionArn)) return true;
+    return false;
   }
 
   counts(filter: TaskFilter): { running: number; pending: number } {
@@ -256,6 +278,10 @@ export class LiveView {
     this.#occupied.delete(arn);
     if (before?.clusterName !== after?.clusterName) this.#arnsOfCluster.clear();
   }
+}
+
+function startingAfter(tasks: readonly Task[], after: string | undefined): readonly Task[] {
+  return after === undefined ? tasks : tasks.filter(({ taskArn }) => taskArn > after);
 }
 
 function serviceKey(clusterName: string, serviceName: string): string {

@@ -3,12 +3,13 @@ import type { Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 import type { LiveView } from './live-view.ts';
 import { rowsForPage, toPage } from './sql/queries.ts';
-import type { ContainerInstanceTable, ServiceTable, TaskTable } from './store.ts';
+import type { StoppedTasks } from './sql/tasks.ts';
+import type { ContainerInstanceTable, ServiceTable, TaskFilter, TaskTable } from './store.ts';
 
 /** Fills the view when it is empty; called before every use. False: the view cannot be used, and everything is asked of the database. */
 export type LoadView = () => Promise<boolean>;
 
-export function viewedTaskTable(sql: TaskTable, view: LiveView, load: LoadView): TaskTable {
+export function viewedTaskTable(sql: TaskTable & StoppedTasks, view: LiveView, load: LoadView): TaskTable {
   return {
     ...sql,
 
@@ -42,8 +43,18 @@ export function viewedTaskTable(sql: TaskTable, view: LiveView, load: LoadView):
       if (isUsed) for (const arn of taskArns) view.deleteTask(arn);
     },
 
+    async list(filter, page) {
+      if (!(await load())) return sql.list(filter, page);
+      const wanted = { ...page, limit: rowsForPage(page) };
+      const live = view.page(filter, wanted);
+      const { items: stopped } = mayHaveStopped(filter) ? await sql.listStopped(filter, wanted) : { items: [] };
+      const found = stopped.length === 0 ? live : [...live, ...stopped].toSorted(byArn).slice(0, wanted.limit);
+      const arnOf = ({ taskArn }: Task): string => taskArn;
+      return toPage(found, page, arnOf, (task) => task);
+    },
+
     async all(filter) {
-      if (filter.live !== true || !(await load())) return sql.all(filter);
+      if (!isOfLive(filter) || !(await load())) return sql.all(filter);
       return [...view.tasks(filter)];
     },
 
@@ -64,14 +75,18 @@ export function viewedTaskTable(sql: TaskTable, view: LiveView, load: LoadView):
       if (!(await load())) return sql.counts(filter);
       return view.counts(filter);
     },
+
+    async definitionInUse(taskDefinitionArn) {
+      if (!(await load())) return sql.definitionInUse(taskDefinitionArn);
+      return view.usesDefinition(taskDefinitionArn);
+    },
   };
 
   /** Asks the database only when there may be any. */
   async function stoppedSince(containerInstanceArn: string, afterNumber: number): Promise<Task[]> {
     const head = view.stoppedHead(containerInstanceArn);
     if (head !== undefined && head <= afterNumber) return [];
-    const found = await sql.assignedTo(containerInstanceArn, afterNumber);
-    const stopped = found.filter(({ lastStatus }) => lastStatus === 'STOPPED');
+    const stopped = await sql.stoppedAfter(containerInstanceArn, afterNumber);
     const numbers = stopped.map(({ assignmentNumber }) => assignmentNumber);
     view.noteStoppedHead(containerInstanceArn, Math.max(afterNumber, head ?? 0, ...numbers));
     return stopped;
@@ -154,6 +169,19 @@ export function viewedServiceTable(sql: ServiceTable, view: LiveView, load: Load
       return toPage(found.slice(0, rowsForPage(page)), page, arnOf, (service) => service);
     },
   };
+}
+
+function byArn(a: Task, b: Task): number {
+  return a.taskArn < b.taskArn ? -1 : 1;
+}
+
+function isOfLive({ live, waiting }: TaskFilter): boolean {
+  return live === true || waiting === true;
+}
+
+/** A task that has STOPPED is wanted STOPPED. */
+function mayHaveStopped(filter: TaskFilter): boolean {
+  return !isOfLive(filter) && filter.desiredStatus !== 'RUNNING';
 }
 
 /** Everything there is of the kind, page by page. */

@@ -2,6 +2,7 @@
 import { sql, type RawBuilder } from 'kysely';
 
 export interface ColumnTypes {
+  readonly database: 'SQLite' | 'PostgreSQL';
   /** Text that is compared and sorted, byte by byte. */
   readonly key: RawBuilder<unknown>;
   readonly text: 'text';
@@ -9,7 +10,17 @@ export interface ColumnTypes {
   readonly integer: 'bigint';
 }
 
-export const sqliteColumnTypes: ColumnTypes = { key: sql`text`, text: 'text', integer: 'bigint' };
+export const sqliteColumnTypes: ColumnTypes = {
+  database: 'SQLite',
+  key: sql`text`,
+  text: 'text',
+  integer: 'bigint',
+};
 
 /** Without "C" the order of names would depend on the locale in which the database was made. */
-export const postgresColumnTypes: ColumnTypes = { key: sql`text collate "C"`, text: 'text', integer: 'bigint' };
+export const postgresColumnTypes: ColumnTypes = {
+  database: 'PostgreSQL',
+  key: sql`text collate "C"`,
+  text: 'text',
+  integer: 'bigint',
+};

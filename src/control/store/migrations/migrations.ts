@@ -10,6 +10,7 @@ import { serviceDeployments } from './0002-service-deployments.ts';
 import { capacityProviders } from './0003-capacity-providers.ts';
 import { lostTasks } from './0005-lost-tasks.ts';
 import { machineTrust } from './0007-machine-trust.ts';
+import { stoppedTasks } from './0008-stopped-tasks.ts';
 import type { ColumnTypes } from './column-types.ts';
 
 export interface SchemaMigration {
@@ -25,6 +26,7 @@ export const schemaMigrations: readonly SchemaMigration[] = [
   { name: '0003_capacity_providers', breaking: true, up: capacityProviders },
   { name: '0005_lost_tasks', breaking: false, up: lostTasks },
   { name: '0007_machine_trust', breaking: false, up: machineTrust },
+  { name: '0008_stopped_tasks', breaking: false, up: stoppedTasks },
 ];
 
 const breakingSuffix = '_breaking';

@@ -46,12 +46,17 @@ export function serviceTable(db: Kysely<Database>, recorder: ChangeRecorder): Se
   };
 }
 
-function toRow(service: Service): ServiceRow {
+/** ARNs of the definitions that the service and its deployments use. */
+export function definitionsOf(service: Service): Set<string> {
   const definitions = new Set([service.taskDefinitionArn]);
   for (const deployment of service.deployments) {
     if (deployment.status !== 'INACTIVE') definitions.add(deployment.taskDefinitionArn);
   }
   definitions.delete('');
+  return definitions;
+}
+
+function toRow(service: Service): ServiceRow {
   return {
     cluster_name: service.clusterName,
     service_name: service.serviceName,
@@ -59,7 +64,7 @@ function toRow(service: Service): ServiceRow {
     status: service.status,
     launch_type: service.launchType,
     scheduling_strategy: service.schedulingStrategy,
-    task_definition_arns: JSON.stringify([...definitions]),
+    task_definition_arns: JSON.stringify([...definitionsOf(service)]),
     document: JSON.stringify(service),
   };
 }

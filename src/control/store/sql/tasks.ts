@@ -3,7 +3,7 @@ import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool
 import type { TaskResources } from '#model/resources.ts';
 import type { Task } from '#model/task.ts';
 import type { ChangeRecorder } from '../change-set.ts';
-import type { TaskFilter, TaskTable } from '../store.ts';
+import type { Page, PageRequest, TaskFilter, TaskTable } from '../store.ts';
 import { decodeDocument, decodeStrings } from './documents.ts';
 import { chunks, rowsForPage, toPage, upsert } from './queries.ts';
 import type { Database, TaskRow } from './schema.ts';
@@ -14,7 +14,15 @@ type TaskColumns = ExpressionBuilder<Database, 'tasks'>;
 const stopped = sql.lit('STOPPED' as const);
 const provisioning = sql.lit('PROVISIONING' as const);
 
-export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskTable {
+/** The questions about tasks that have ended, for a store that keeps all others in memory. */
+export interface StoppedTasks {
+  /** As `TaskTable.list`, of STOPPED tasks alone. */
+  listStopped(filter: TaskFilter, page: PageRequest): Promise<Page<Task>>;
+  /** Those that control changed after the number, in the instance's line of assignments. */
+  stoppedAfter(containerInstanceArn: string, assignmentNumber: number): Promise<Task[]>;
+}
+
+export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskTable & StoppedTasks {
   async function select(condition: (eb: TaskColumns) => Expression<SqlBool>): Promise<Task[]> {
     const rows = await db
       .selectFrom('tasks')
@@ -23,6 +31,20 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
       .orderBy('task_arn')
       .execute();
     return rows.map(fromRow);
+  }
+
+  async function listPage(
+    condition: (eb: TaskColumns) => Expression<SqlBool>,
+    page: PageRequest,
+  ): Promise<Page<Task>> {
+    let query = db
+      .selectFrom('tasks')
+      .select(['task_arn', 'document'])
+      .where(condition)
+      .orderBy('task_arn')
+      .limit(rowsForPage(page));
+    if (page.after !== undefined) query = query.where('task_arn', '>', page.after);
+    return toPage(await query.execute(), page, (row) => row.task_arn, fromRow);
   }
 
   return {
@@ -61,16 +83,19 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
       }
     },
 
-    async list(filter, page) {
-      let query = db
-        .selectFrom('tasks')
-        .select(['task_arn', 'document'])
-        .where((eb) => matches(eb, filter))
-        .orderBy('task_arn')
-        .limit(rowsForPage(page));
-      if (page.after !== undefined) query = query.where('task_arn', '>', page.after);
-      return toPage(await query.execute(), page, (row) => row.task_arn, fromRow);
-    },
+    list: (filter, page) => listPage((eb) => matches(eb, filter), page),
+
+    listStopped: (filter, page) =>
+      listPage((eb) => eb.and([eb('last_status', '=', stopped), matches(eb, filter)]), page),
+
+    stoppedAfter: (containerInstanceArn, assignmentNumber) =>
+      select((eb) =>
+        eb.and([
+          eb('container_instance_arn', '=', containerInstanceArn),
+          eb('last_status', '=', stopped),
+          eb('assignment_number', '>', assignmentNumber),
+        ]),
+      ),
 
     all: (filter) => select((eb) => matches(eb, filter)),
 

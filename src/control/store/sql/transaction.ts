@@ -13,10 +13,14 @@ import type { Database } from './schema.ts';
 import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { serviceTable } from './services.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
-import { taskTable } from './tasks.ts';
+import { taskTable, type StoppedTasks } from './tasks.ts';
+
+export interface SqlTransaction extends StoreTransaction {
+  readonly tasks: StoreTransaction['tasks'] & StoppedTasks;
+}
 
 /** `db` is the transaction: once it has ended, every method fails. */
-export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder): StoreTransaction {
+export function createTransaction(db: Kysely<Database>, recorder: ChangeRecorder): SqlTransaction {
   const tasks = taskTable(db, recorder);
   return {
     clusters: clusterTable(db, recorder),
