@@ -89,7 +89,7 @@ export function createMirror(): Mirror {
       }
       for (const arn of changes.tasks) dirty.tasks.add(arn);
       for (const arn of changes.services) dirty.services.add(arn);
-      for (const arn of changes.containerInstances) dirty.instances.add(arn);
+      for (const arn of changes.containerInstances.union(changes.assignments)) dirty.instances.add(arn);
     },
     refresh,
     async reload(store) {

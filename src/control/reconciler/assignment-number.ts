@@ -10,7 +10,7 @@ export async function nextAssignmentNumber(tx: StoreTransaction, containerInstan
   const instance = await tx.containerInstances.get(containerInstanceArn);
   if (instance === undefined) throw new UnknownInstanceError(containerInstanceArn);
   const assignmentNumber = instance.assignmentNumber + 1;
-  await tx.containerInstances.put({ ...instance, assignmentNumber });
+  await tx.containerInstances.moveLines([{ ...instance, assignmentNumber }]);
   return assignmentNumber;
 }
 
@@ -32,7 +32,7 @@ export async function takeAssignmentNumbers(
   instances: readonly ContainerInstance[],
 ): Promise<ReadonlyMap<string, number>> {
   const moved = instances.map((instance) => ({ ...instance, assignmentNumber: instance.assignmentNumber + 1 }));
-  if (moved.length > 0) await tx.containerInstances.putMany(moved);
+  if (moved.length > 0) await tx.containerInstances.moveLines(moved);
   return new Map(moved.map(({ containerInstanceArn, assignmentNumber }) => [containerInstanceArn, assignmentNumber]));
 }
 

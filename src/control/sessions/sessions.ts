@@ -27,7 +27,8 @@ import { createTelemetryBoard, type UtilisationSource } from './telemetry.ts';
 import { createTurns } from './turns.ts';
 
 const passBackoff = { baseMs: 200, maxMs: 10_000, factor: 2, jitter: 0.2 };
-const concurrentPasses = 16;
+/** Most of them only read, and the store lets those that wait read together. */
+const concurrentPasses = 256;
 const rememberedDefinitions = 500;
 /**
  * Registrations that may wait for the database at once: fewer than it writes within the time an agent waits for its welcome, so that a fleet which

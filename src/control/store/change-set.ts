@@ -14,6 +14,7 @@ export interface ChangeRecorder {
   cluster(clusterName: string): void;
   taskDefinition(taskDefinitionArn: string): void;
   containerInstance(instance: Pick<ContainerInstance, 'containerInstanceArn'>): void;
+  assignmentLine(instance: Pick<ContainerInstance, 'containerInstanceArn'>): void;
   task(task: Task): void;
   deletedTask(taskArn: string): void;
   service(arn: string): void;
@@ -35,6 +36,7 @@ export function createChangeRecorder(): ChangeRecorder {
       containerInstances.add(containerInstanceArn);
       assignments.add(containerInstanceArn);
     },
+    assignmentLine: ({ containerInstanceArn }) => void assignments.add(containerInstanceArn),
     task(task) {
       tasks.add(task.taskArn);
       const service = serviceArnOf(task);

@@ -1,5 +1,6 @@
 /**
- * Runs the transactions of a SQLite store one after the other, in the order in which they were asked for, and commits those that wait together: each
+ * Runs the transactions of a SQLite store one after the other: those that write in the order in which they were asked for, and before each group of them
+ * those that only read and wait by then, since nobody has been told yet that what is still to be written is so. Writes that wait are committed together: each
  * commit is a write to the disk that must be waited for, and many agents report at once. Each transaction of such a group can fail alone (a savepoint)
  * and resolves after the commit, when what it wrote is durable. What a transaction is a part of is nobody's business but this file's.
  */
@@ -13,10 +14,11 @@ import type { Turn } from './transaction-guard.ts';
 
 /** So many transactions at most wait for the commit of the first. */
 const longestGroup = 64;
+/** A group of writes ends with the transaction that is under way by then, so that whoever only asks something does not wait for dozens of long ones. */
+const longestGroupMs = 12;
 
 export interface CommitTurnsOptions {
   readonly database: DatabaseSync;
-  /** Only asked while another process holds the write lock. */
   readonly clock: Clock;
   readonly view: LiveView;
   transactionOf(turn: Turn, recorder: ChangeRecorder): StoreTransaction;
@@ -62,49 +64,47 @@ export function createCommitTurns(options: CommitTurnsOptions): CommitTurns {
     rollbackTo: database.prepare('rollback to one'),
     dataVersion: database.prepare('pragma data_version'),
   };
-  let waiting: Job[] = [];
+  let reads: Job[] = [];
+  /** And those that want no transaction. */
+  let writes: Job[] = [];
   let dataVersion: unknown;
   let running = false;
 
   function ask<T>(kind: Job['kind'], work: Work<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      waiting.push({ kind, work, resolve: resolve as Job['resolve'], reject });
+      (kind === 'read' ? reads : writes).push({ kind, work, resolve: resolve as Job['resolve'], reject });
       if (!running) void run();
     });
   }
 
   async function run(): Promise<void> {
     running = true;
-    while (waiting.length > 0) {
-      const jobs = waiting;
-      waiting = [];
-      await runInOrder(jobs);
-      await breathe?.();
+    while (reads.length > 0 || writes.length > 0) {
+      const asked = reads;
+      reads = [];
+      for (let start = 0; start < asked.length; start += groupLimit) {
+        await runGroup(asked.slice(start, start + groupLimit));
+        await breathe?.();
+      }
+      await runWrites();
     }
     running = false;
   }
 
-  async function runInOrder(jobs: readonly Job[]): Promise<void> {
-    for (let start = 0; start < jobs.length;) {
-      const group = groupAt(jobs, start);
-      start += group.length;
-      const [first] = group;
-      if (first?.kind === 'alone') await runAlone(first);
-      else await runGroup(group);
-      if (start < jobs.length) await breathe?.();
+  async function runWrites(): Promise<void> {
+    const [first] = writes;
+    if (first === undefined) return;
+    if (first.kind === 'alone') {
+      writes = writes.slice(1);
+      await runAlone(first);
+    } else {
+      const end = writes.findIndex(({ kind }) => kind === 'alone');
+      const group = writes.slice(0, Math.min(groupLimit, end < 0 ? writes.length : end));
+      writes = writes.slice(group.length);
+      const left = await runGroup(group);
+      writes = [...left, ...writes];
     }
-  }
-
-  /** Reads in front wait for no lock; those among writes see what came before them and wait for its commit. */
-  function groupAt(jobs: readonly Job[], start: number): Job[] {
-    const group: Job[] = [];
-    for (const job of jobs.slice(start, start + groupLimit)) {
-      const [first = job] = group;
-      if (job.kind !== first.kind && (first.kind !== 'write' || job.kind === 'alone')) break;
-      group.push(job);
-      if (job.kind === 'alone') break;
-    }
-    return group;
+    await breathe?.();
   }
 
   async function runAlone({ work, resolve, reject }: Job): Promise<void> {
@@ -115,23 +115,28 @@ export function createCommitTurns(options: CommitTurnsOptions): CommitTurns {
     }
   }
 
-  async function runGroup(jobs: readonly Job[]): Promise<void> {
-    if (jobs.length === 0) return;
+  /** All of them read, or all of them write. Answers those that are left over because the ones before took long. */
+  async function runGroup(jobs: readonly Job[]): Promise<readonly Job[]> {
     const ran: Ran[] = [];
     try {
-      if (jobs.some(({ kind }) => kind === 'write')) await beginImmediately(database, clock);
+      if (jobs[0]?.kind === 'write') await beginImmediately(database, clock);
       else statements.begin.run();
+      const began = clock.now();
       forgetWhatOthersChanged();
-      for (const job of jobs) ran.push(await runJob(job));
+      for (const job of jobs) {
+        ran.push(await runJob(job));
+        if (job.kind === 'write' && clock.now() - began >= longestGroupMs) break;
+      }
       statements.commit.run();
       view.commit();
     } catch (error) {
       view.clear();
       const reason = rolledBackFor(error);
       for (const { reject } of jobs) reject(reason);
-      return;
+      return [];
     }
     for (const each of ran) settle(each);
+    return jobs.slice(ran.length);
   }
 
   /** Why the jobs of the group failed. A connection that cannot even be rolled back says so again to whoever comes next. */

@@ -1,7 +1,7 @@
 /**
  * The store in one SQLite file, or in memory. Every resolved write survives a crash of the process and of the machine (WAL with
- * `synchronous=FULL`). Transactions run one after the other in the order in which they were asked for (commit-turns.ts), without timers: the same calls
- * give the same history. They do not nest: a transaction that waits for another one of the same store waits for ever. What is alive is read from
+ * `synchronous=FULL`). Transactions run one after the other (commit-turns.ts), without timers: the same calls, on a clock that stands still meanwhile, give
+ * the same history. They do not nest: a transaction that waits for another one of the same store waits for ever. What is alive is read from
  * memory (live-view.ts).
  */
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
@@ -34,7 +34,7 @@ export interface SqliteStoreOptions {
   /** A file, made with its folder when it is missing; or `:memory:`. */
   readonly path: string;
   readonly logger?: Logger;
-  /** Only asked while another process holds the file's write lock. */
+  /** Asked how long a group of writes takes, and while another process holds the file's write lock. */
   readonly clock?: Clock;
   /** Awaited between transactions, so that a long row of them lets the program answer others; without it they follow each other at once. */
   readonly breathe?: () => Promise<void>;

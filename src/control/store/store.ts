@@ -72,6 +72,8 @@ export interface ContainerInstanceTable {
   put(instance: ContainerInstance): Promise<void>;
   /** No instance twice. */
   putMany(instances: readonly ContainerInstance[]): Promise<void>;
+  /** Of instances that are as they were read in this transaction but for a higher `assignmentNumber`. No instance twice. */
+  moveLines(instances: readonly ContainerInstance[]): Promise<void>;
   /** All instances of a cluster (INACTIVE ones only when asked for by status), ordered by ARN. */
   list(filter: { clusterName?: string; statuses?: readonly ContainerInstanceStatus[] }): Promise<ContainerInstance[]>;
   /** Those that are not INACTIVE, with what occupies them, ordered by ARN. As long as neither changes, an entry may be the very same value. */
@@ -268,11 +270,12 @@ export interface StoreTransaction {
 export interface ChangeSet {
   clusters: ReadonlySet<string>;
   taskDefinitions: ReadonlySet<string>;
+  /** Not those whose lines alone were moved. */
   containerInstances: ReadonlySet<string>;
   tasks: ReadonlySet<string>;
   /** Service ARNs: put services and the services of put tasks. */
   services: ReadonlySet<string>;
-  /** Instances whose line of assignments may have grown: those that were put, since the line's number is theirs. What agents report of tasks is none. */
+  /** Instances whose line of assignments may have grown: those that were put, and those whose lines alone were moved. What agents report of tasks is none. */
   assignments: ReadonlySet<string>;
   /** Names of clusters in which a put task waits for a place. */
   waiting: ReadonlySet<string>;

@@ -10,8 +10,8 @@ export interface Turn {
   ended: boolean;
 }
 
-/** By their names, as all tables have them: `put`, `putMany`, `delete`, `deleteExpired`, … */
-const writes = /^(put|delete)/;
+/** By their names, as all tables have them: `put`, `putMany`, `moveLines`, `delete`, `deleteExpired`, … */
+const writes = /^(put|move|delete)/;
 
 export function guardTransaction(tables: StoreTransaction, turn: Turn): StoreTransaction {
   const guarded = new Map<string | symbol, unknown>();

@@ -118,6 +118,12 @@ export function viewedInstanceTable(
       if (isUsed) for (const instance of instances) view.putInstance(instance);
     },
 
+    async moveLines(instances) {
+      const isUsed = await load();
+      await sql.moveLines(instances);
+      if (isUsed) for (const instance of instances) view.putInstance(instance);
+    },
+
     async list(filter) {
       const { clusterName, statuses } = filter;
       if (statuses?.includes('INACTIVE') === true || !(await load())) return sql.list(filter);

@@ -107,6 +107,18 @@ describe.each(storeKinds)('$name', (kind) => {
       expect(await store.read((tx) => tx.containerInstances.get('arn:nothing'))).toBeUndefined();
     });
 
+    it('tell how far their lines are, whether these alone were moved or the instance was put', async () => {
+      const store = await stores.empty();
+      await putting(store, [web, draining]);
+      const moved = { ...web, assignmentNumber: web.assignmentNumber + 3 };
+      await store.write((tx) => tx.containerInstances.moveLines([moved]));
+      expect(await store.read((tx) => tx.containerInstances.get(web.containerInstanceArn))).toEqual(moved);
+      expect(await store.read((tx) => tx.containerInstances.byMachine('default', 'm-1'))).toEqual(moved);
+      const further = { ...moved, status: 'DRAINING' as const, assignmentNumber: moved.assignmentNumber + 1 };
+      await putting(store, [further]);
+      expect(await store.read((tx) => tx.containerInstances.list({}))).toEqual([further, draining]);
+    });
+
     it('are listed by ARN, INACTIVE ones only when they are asked for', async () => {
       const store = await stores.empty();
       await putting(store, [elsewhere, gone, draining, web]);

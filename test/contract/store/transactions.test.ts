@@ -139,6 +139,15 @@ describe.each(storeKinds)('transactions in $name', (kind) => {
     ]);
   });
 
+  it('announce a line of assignments that was moved alone as nothing else', async () => {
+    const store = await stores.empty();
+    const instance = aContainerInstance();
+    await store.write((tx) => tx.containerInstances.put(instance));
+    const heard = listeningTo(store);
+    await store.write((tx) => tx.containerInstances.moveLines([{ ...instance, assignmentNumber: 7 }]));
+    expect(heard).toEqual([{ assignments: [instance.containerInstanceArn] }]);
+  });
+
   it('announce the clusters in which they put a task that waits for a place', async () => {
     const store = await stores.empty();
     const heard = listeningTo(store);

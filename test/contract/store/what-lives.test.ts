@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Store, StoreTransaction } from '#control/store/store.ts';
+import type { Store, StoreTransaction, TaskFilter } from '#control/store/store.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
 import { aContainerInstance } from '#test/support/builders/a-container-instance.ts';
@@ -20,7 +20,8 @@ const taskArns = Array.from({ length: 12 }, () => aTask().taskArn);
 type Step =
   | { readonly kind: 'task'; readonly task: Task }
   | { readonly kind: 'delete'; readonly taskArn: string }
-  | { readonly kind: 'instance'; readonly instance: ContainerInstance };
+  | { readonly kind: 'instance'; readonly instance: ContainerInstance }
+  | { readonly kind: 'line'; readonly containerInstanceArn: string };
 
 interface Transaction {
   readonly steps: readonly Step[];
@@ -61,6 +62,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       )
       .map(([instance, status]): Step => ({ kind: 'instance', instance: { ...instance, status } })),
   },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(...instanceArns)
+      .map((containerInstanceArn): Step => ({ kind: 'line', containerInstanceArn })),
+  },
 );
 const transaction: fc.Arbitrary<Transaction> = fc.record({
   steps: fc.array(step, { maxLength: 4 }),
@@ -72,9 +79,29 @@ async function carryOut(tx: StoreTransaction, { steps, fails }: Transaction): Pr
   for (const each of steps) {
     if (each.kind === 'task') await tx.tasks.put(each.task);
     else if (each.kind === 'delete') await tx.tasks.delete([each.taskArn]);
-    else await tx.containerInstances.put(each.instance);
+    else if (each.kind === 'instance') await tx.containerInstances.put(each.instance);
+    else await moveLine(tx, each.containerInstanceArn);
   }
   if (fails) throw new Error('meant to fail');
+}
+
+async function moveLine(tx: StoreTransaction, containerInstanceArn: string): Promise<void> {
+  const instance = await tx.containerInstances.get(containerInstanceArn);
+  if (instance === undefined) return;
+  await tx.containerInstances.moveLines([{ ...instance, assignmentNumber: instance.assignmentNumber + 1 }]);
+}
+
+/** Page by page; all of it must be what one question answers. */
+async function listed(tx: StoreTransaction, filter: TaskFilter): Promise<Task[]> {
+  const tasks: Task[] = [];
+  let after: string | undefined;
+  do {
+    const page = await tx.tasks.list(filter, { limit: 2, ...(after === undefined ? {} : { after }) });
+    tasks.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  expect(tasks).toEqual(await tx.tasks.all(filter));
+  return tasks;
 }
 
 async function run(store: Store, each: Transaction): Promise<void> {
@@ -100,6 +127,11 @@ function whatLives(store: Store): Promise<object> {
     const answers: object[] = [];
     for (const filter of filters) answers.push(await tx.tasks.all(filter), await tx.tasks.counts(filter));
     for (const clusterName of ['default', 'other']) {
+      answers.push(await listed(tx, { clusterName }), await listed(tx, { clusterName, desiredStatus: 'STOPPED' }));
+      answers.push(
+        await listed(tx, { clusterName, live: true }),
+        await listed(tx, { clusterName, serviceName: 'web' }),
+      );
       const occupying = await tx.tasks.occupying(clusterName);
       answers.push(occupying.map(({ taskArn, containerInstanceArn }) => ({ taskArn, containerInstanceArn })));
       answers.push(await tx.containerInstances.list({ clusterName }));

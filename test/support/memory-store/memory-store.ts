@@ -112,6 +112,7 @@ function recordingTo(current: () => ChangeRecorder): ChangeRecorder {
     cluster: (name) => current().cluster(name),
     taskDefinition: (arn) => current().taskDefinition(arn),
     containerInstance: (instance) => current().containerInstance(instance),
+    assignmentLine: (instance) => current().assignmentLine(instance),
     task: (task) => current().task(task),
     deletedTask: (arn) => current().deletedTask(arn),
     service: (arn) => current().service(arn),
@@ -275,6 +276,13 @@ function containerInstanceTable(
     },
     async putMany(instances) {
       for (const instance of instances) await table.put(instance);
+    },
+    moveLines(instances) {
+      for (const instance of instances) {
+        rows.put(instance.containerInstanceArn, instance);
+        recorder.assignmentLine(instance);
+      }
+      return Promise.resolve();
     },
     async occupied(clusterName) {
       return (await table.list({ clusterName })).map((instance) => {

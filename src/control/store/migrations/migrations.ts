@@ -11,6 +11,7 @@ import { capacityProviders } from './0003-capacity-providers.ts';
 import { lostTasks } from './0005-lost-tasks.ts';
 import { machineTrust } from './0007-machine-trust.ts';
 import { stoppedTasks } from './0008-stopped-tasks.ts';
+import { assignmentLines } from './0009-assignment-lines.ts';
 import type { ColumnTypes } from './column-types.ts';
 
 export interface SchemaMigration {
@@ -27,6 +28,8 @@ export const schemaMigrations: readonly SchemaMigration[] = [
   { name: '0005_lost_tasks', breaking: false, up: lostTasks },
   { name: '0007_machine_trust', breaking: false, up: machineTrust },
   { name: '0008_stopped_tasks', breaking: false, up: stoppedTasks },
+  // An older program would not see how far a line is, and would give out its numbers again.
+  { name: '0009_assignment_lines', breaking: true, up: assignmentLines },
 ];
 
 const breakingSuffix = '_breaking';

@@ -12,20 +12,24 @@ export function containerInstanceTable(
   recorder: ChangeRecorder,
   tasks: Pick<TaskTable, 'occupying'>,
 ): ContainerInstanceTable {
+  const rows = () =>
+    db
+      .selectFrom('container_instances')
+      .leftJoin(
+        'assignment_lines',
+        'assignment_lines.container_instance_arn',
+        'container_instances.container_instance_arn',
+      )
+      .select(['container_instances.container_instance_arn', 'document', 'assignment_number']);
+
   const table: ContainerInstanceTable = {
     async get(arn) {
-      const row = await db
-        .selectFrom('container_instances')
-        .selectAll()
-        .where('container_instance_arn', '=', arn)
-        .executeTakeFirst();
+      const row = await rows().where('container_instances.container_instance_arn', '=', arn).executeTakeFirst();
       return row && fromRow(row);
     },
 
     async byMachine(clusterName, machineId) {
-      const row = await db
-        .selectFrom('container_instances')
-        .selectAll()
+      const row = await rows()
         .where('cluster_name', '=', clusterName)
         .where('machine_id', '=', machineId)
         .where('status', '<>', 'INACTIVE')
@@ -40,8 +44,17 @@ export function containerInstanceTable(
       for (const instance of instances) recorder.containerInstance(instance);
     },
 
+    async moveLines(instances) {
+      const lines = instances.map(({ containerInstanceArn, assignmentNumber }) => ({
+        container_instance_arn: containerInstanceArn,
+        assignment_number: assignmentNumber,
+      }));
+      await upsert(db, 'assignment_lines', ['container_instance_arn'], lines);
+      for (const instance of instances) recorder.assignmentLine(instance);
+    },
+
     async list({ clusterName, statuses }) {
-      let query = db.selectFrom('container_instances').selectAll().orderBy('container_instance_arn');
+      let query = rows().orderBy('container_instances.container_instance_arn');
       query = statuses === undefined ? query.where('status', '<>', 'INACTIVE') : query.where('status', 'in', statuses);
       if (clusterName !== undefined) query = query.where('cluster_name', '=', clusterName);
       return (await query.execute()).map(fromRow);
@@ -69,6 +82,13 @@ function toRow(instance: ContainerInstance): ContainerInstanceRow {
   };
 }
 
-function fromRow(row: ContainerInstanceRow): ContainerInstance {
-  return decodeDocument('container_instances', row.container_instance_arn, row.document);
+interface ReadRow {
+  container_instance_arn: string;
+  document: string;
+  assignment_number: number | null;
+}
+
+function fromRow({ container_instance_arn: arn, document, assignment_number: line }: ReadRow): ContainerInstance {
+  const instance = decodeDocument<ContainerInstance>('container_instances', arn, document);
+  return line === null || line <= instance.assignmentNumber ? instance : { ...instance, assignmentNumber: line };
 }

@@ -42,6 +42,12 @@ export interface ContainerInstanceRow {
   document: string;
 }
 
+/** The number counts when it is higher than the one in the instance's document. */
+export interface AssignmentLineRow {
+  container_instance_arn: string;
+  assignment_number: number;
+}
+
 export interface TaskRow {
   task_arn: string;
   cluster_name: string;
@@ -134,6 +140,7 @@ export interface Database {
   task_definitions: TaskDefinitionRow;
   task_definition_families: TaskDefinitionFamilyRow;
   container_instances: ContainerInstanceRow;
+  assignment_lines: AssignmentLineRow;
   tasks: TaskRow;
   services: ServiceRow;
   service_deployments: ServiceDeploymentRow;

@@ -33,10 +33,7 @@ export function taskTable(db: Kysely<Database>, recorder: ChangeRecorder): TaskT
     return rows.map(fromRow);
   }
 
-  async function listPage(
-    condition: (eb: TaskColumns) => Expression<SqlBool>,
-    page: PageRequest,
-  ): Promise<Page<Task>> {
+  async function listPage(condition: (eb: TaskColumns) => Expression<SqlBool>, page: PageRequest): Promise<Page<Task>> {
     let query = db
       .selectFrom('tasks')
       .select(['task_arn', 'document'])
