@@ -170,8 +170,10 @@ export interface Task {
   stateChangeNumber: number;
 }
 
+const ranks: ReadonlyMap<TaskStatus, number> = new Map(taskStatuses.map((status, rank) => [status, rank]));
+
 export function taskStatusRank(status: TaskStatus): number {
-  return taskStatuses.indexOf(status);
+  return ranks.get(status) ?? -1;
 }
 
 /** The later of two statuses. */

@@ -104,8 +104,8 @@ function countAll({ snapshot, primary, now }: PlanInput): Census {
 }
 
 function isReturned(task: Task, { agents }: ServiceSnapshot): boolean {
-  const agent = agents.get(task.containerInstanceArn ?? '');
-  return isLost(task) && task.desiredStatus === 'RUNNING' && agent?.connected === true;
+  if (!isLost(task) || task.desiredStatus !== 'RUNNING') return false;
+  return agents.get(task.containerInstanceArn ?? '')?.connected === true;
 }
 
 export function isOnDraining(task: Task, { drainingInstances }: ServiceSnapshot): boolean {

@@ -21,8 +21,8 @@ export interface SettledDeployment {
 
 /** The deployment after all outcomes that the snapshot shows. */
 export function settleProbation(deployment: Deployment, snapshot: ServiceSnapshot, now: number): SettledDeployment {
-  const byArn = new Map(snapshot.tasks.map((task) => [task.taskArn, task]));
   const progress = deployment.progress ?? freshProgress;
+  const byArn = tasksByArn(progress.probation, snapshot);
   let { failedTasks } = deployment;
   let { quickCrashes, healthFailures } = progress;
   let { imageFailures = 0, failedPulls = 0, ran, lastFailure } = progress;
@@ -88,6 +88,11 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
   return { deployment: settled, newFailures, ...(lookAgainAt === undefined ? {} : { lookAgainAt }) };
 }
 
+/** Most of the time nothing is on probation, and services are large. */
+function tasksByArn(probation: readonly ProbationTask[], { tasks }: ServiceSnapshot): ReadonlyMap<string, Task> {
+  return new Map(probation.length === 0 ? [] : tasks.map((task) => [task.taskArn, task]));
+}
+
 function sameEntries(a: readonly ProbationTask[], b: readonly ProbationTask[]): boolean {
   return a.length === b.length && a.every((entry, index) => entry === b[index]);
 }
@@ -145,12 +150,10 @@ function inOrderOfOutcome(
   probation: readonly ProbationTask[],
   byArn: ReadonlyMap<string, Task>,
 ): readonly ProbationTask[] {
-  const timeOf = ({ taskArn }: ProbationTask): number => {
-    const task = byArn.get(taskArn);
-    return task?.stoppedAt ?? task?.startedAt ?? Infinity;
-  };
-  return probation.toSorted((a, b) => {
-    const [first, second] = [timeOf(a), timeOf(b)];
-    return first === second ? 0 : first - second;
+  const timed = probation.map((entry) => {
+    const task = byArn.get(entry.taskArn);
+    return { entry, time: task?.stoppedAt ?? task?.startedAt ?? Infinity };
   });
+  if (timed.every(({ time }, index) => index === 0 || (timed[index - 1]?.time ?? 0) <= time)) return probation;
+  return timed.toSorted((a, b) => (a.time === b.time ? 0 : a.time - b.time)).map(({ entry }) => entry);
 }

@@ -122,6 +122,7 @@ function stopWhatNeverCounted(draft: Draft): void {
 /** Healthy newcomers have taken the place of some that are to go. */
 function stopWhatIsReplaced(draft: Draft): void {
   const { input, census, desired } = draft;
+  if (census.outgoing.length === 0) return;
   const stillNeeded = Math.max(0, desired - countHealthy(census.own, input));
   stopOutgoing(draft, census.outgoing.length - stillNeeded);
 }
@@ -235,7 +236,9 @@ function stop(draft: Draft, victims: readonly Task[]): void {
   draft.census = without(draft.census, new Set(victims.map(({ taskArn }) => taskArn)));
 }
 
-function without({ own, outgoing, leaving, returned }: Census, gone: ReadonlySet<string>): Census {
+function without(census: Census, gone: ReadonlySet<string>): Census {
+  if (gone.size === 0) return census;
+  const { own, outgoing, leaving, returned } = census;
   const stays = ({ taskArn }: Task): boolean => !gone.has(taskArn);
   return { own: own.filter(stays), outgoing: outgoing.filter(stays), leaving, returned };
 }

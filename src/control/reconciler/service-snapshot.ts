@@ -95,7 +95,8 @@ function agentsOf(
   const used = new Set(tasks.map(({ containerInstanceArn = '' }) => containerInstanceArn));
   for (const { containerInstanceArn, agentConnected, agentConnectedChangedAt } of instances) {
     const matters = agentConnected ? lost : used;
-    if (!matters.has(containerInstanceArn)) continue;
+    // Nearly all are connected, and nearly always nothing is lost.
+    if (matters.size === 0 || !matters.has(containerInstanceArn)) continue;
     // What is yet to come was noted by a clock that has been set back since: it was some time ago.
     const changedAt = agentConnectedChangedAt > now ? 0 : agentConnectedChangedAt;
     const since = agentConnected ? changedAt : Math.max(changedAt, listeningSince);
@@ -131,11 +132,10 @@ export async function definitionByArn(tx: StoreTransaction, arn: string): Promis
 }
 
 async function endedOnProbation(tx: StoreTransaction, service: Service, live: readonly Task[]): Promise<Task[]> {
+  const entries = service.deployments.flatMap(({ progress }) => progress?.probation ?? []);
+  if (entries.length === 0) return [];
   const known = new Set(live.map(({ taskArn }) => taskArn));
-  const arns = service.deployments
-    .flatMap(({ progress }) => progress?.probation ?? [])
-    .map(({ taskArn }) => taskArn)
-    .filter((arn) => !known.has(arn));
+  const arns = entries.map(({ taskArn }) => taskArn).filter((arn) => !known.has(arn));
   return arns.length === 0 ? [] : tx.tasks.getMany(arns);
 }
 

@@ -127,11 +127,14 @@ export function instanceFieldValue(instance: ContainerInstance, field: string): 
   });
 }
 
+const attributePrefix = 'attribute:';
+
 function fieldValue(
   { containerInstanceArn }: ContainerInstance,
   field: string,
   attribute: (name: string) => string | undefined,
 ): string | undefined {
   const isHost = field === 'instanceId' || field === 'host';
-  return isHost ? containerInstanceArn : attribute(field.replace(/^attribute:/, ''));
+  if (isHost) return containerInstanceArn;
+  return attribute(field.startsWith(attributePrefix) ? field.slice(attributePrefix.length) : field);
 }

@@ -35,6 +35,8 @@ export class LiveView {
   readonly #services = new Map<string, Service>();
   /** The cluster's instances in the order of their ARNs; made anew when one comes or goes. */
   readonly #arnsOfCluster = new Map<string, readonly string[]>();
+  /** The answers to the last questions, as long as they are true. */
+  readonly #instancesOfCluster = new Map<string, readonly ContainerInstance[]>();
   readonly #occupied = new Map<string, OccupiedInstance>();
   /** No STOPPED task of the instance has a higher assignment number; instances that nobody asked about are not in here. */
   readonly #stoppedHeads = new Map<string, number>();
@@ -67,6 +69,7 @@ export class LiveView {
     this.#instances.clear();
     this.#services.clear();
     this.#arnsOfCluster.clear();
+    this.#instancesOfCluster.clear();
     this.#occupied.clear();
     this.#stoppedHeads.clear();
     this.#journal = [];
@@ -173,8 +176,14 @@ export class LiveView {
   }
 
   /** In the order of their ARNs. */
-  instances(clusterName: string | undefined): ContainerInstance[] {
-    return this.#instanceArns(clusterName).flatMap((arn) => this.#instances.get(arn) ?? []);
+  instances(clusterName: string | undefined): readonly ContainerInstance[] {
+    const key = clusterName ?? '';
+    let listed = this.#instancesOfCluster.get(key);
+    if (listed === undefined) {
+      listed = this.#instanceArns(clusterName).flatMap((arn) => this.#instances.get(arn) ?? []);
+      this.#instancesOfCluster.set(key, listed);
+    }
+    return listed;
   }
 
   /** The same value for an instance as long as neither it nor its tasks change. */
@@ -276,6 +285,7 @@ export class LiveView {
     if (after === undefined) this.#instances.delete(arn);
     else this.#instances.set(arn, after);
     this.#occupied.delete(arn);
+    this.#instancesOfCluster.clear();
     if (before?.clusterName !== after?.clusterName) this.#arnsOfCluster.clear();
   }
 }

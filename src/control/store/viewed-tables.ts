@@ -128,7 +128,7 @@ export function viewedInstanceTable(
       const { clusterName, statuses } = filter;
       if (statuses?.includes('INACTIVE') === true || !(await load())) return sql.list(filter);
       const instances = view.instances(clusterName);
-      return statuses === undefined ? instances : instances.filter(({ status }) => statuses.includes(status));
+      return instances.filter(({ status }) => statuses === undefined || statuses.includes(status));
     },
 
     async occupied(clusterName) {
