@@ -4,7 +4,7 @@ import type { ContainerInstance } from '#model/container-instance.ts';
 import type { ChangeRecorder } from '../change-set.ts';
 import type { ContainerInstanceTable, TaskTable } from '../store.ts';
 import { decodeDocument } from './documents.ts';
-import { upsert } from './queries.ts';
+import { chunks, upsert } from './queries.ts';
 import type { ContainerInstanceRow, Database } from './schema.ts';
 
 export function containerInstanceTable(
@@ -41,6 +41,8 @@ export function containerInstanceTable(
 
     async putMany(instances) {
       await upsert(db, 'container_instances', ['container_instance_arn'], instances.map(toRow));
+      for (const chunk of chunks(instances.map(({ containerInstanceArn }) => containerInstanceArn)))
+        await db.deleteFrom('assignment_lines').where('container_instance_arn', 'in', chunk).execute();
       for (const instance of instances) recorder.containerInstance(instance);
     },
 
@@ -90,5 +92,5 @@ interface ReadRow {
 
 function fromRow({ container_instance_arn: arn, document, assignment_number: line }: ReadRow): ContainerInstance {
   const instance = decodeDocument<ContainerInstance>('container_instances', arn, document);
-  return line === null || line <= instance.assignmentNumber ? instance : { ...instance, assignmentNumber: line };
+  return line === null ? instance : { ...instance, assignmentNumber: line };
 }

@@ -42,7 +42,7 @@ export interface ContainerInstanceRow {
   document: string;
 }
 
-/** The number counts when it is higher than the one in the instance's document. */
+/** Of an instance whose line has moved since its document was written: this number counts, not the document's. */
 export interface AssignmentLineRow {
   container_instance_arn: string;
   assignment_number: number;
