@@ -5,12 +5,12 @@
  *   --if-changed   the bundle alone, and only when a source is newer (`npm start`, the tests)
  *   --executable   with it: this machine's executable too, unless there is one of this bundle
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundle } from './build/bundle.ts';
 import { buildExecutables } from './build/executables.ts';
-import { licencesOf } from './build/licences.ts';
 import { ownPlatform, platforms } from './build/runtimes.ts';
+import { writeShippedTexts } from './build/shipped-texts.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const target = join(root, 'dist');
@@ -24,9 +24,15 @@ function newestChange(path: string): number {
 
 function isCurrent(): boolean {
   if (!existsSync(built)) return false;
-  const sources = ['src', 'package.json', 'package-lock.json', 'bin/build.ts', 'bin/build'].map((name) =>
-    newestChange(join(root, name)),
-  );
+  const sources = [
+    'src',
+    'package.json',
+    'package-lock.json',
+    'bin/build.ts',
+    'bin/build',
+    'install.sh',
+    'systemd',
+  ].map((name) => newestChange(join(root, name)));
   return statSync(built).mtimeMs > Math.max(...sources);
 }
 
@@ -49,7 +55,7 @@ async function buildBundle(): Promise<void> {
   const old = `${target}.${process.pid}.old`;
   const { modules } = await bundle(root, fresh);
   const nodeLicence = join(root, `node_modules/node/node_modules/node-${ownPlatform()}/LICENSE`);
-  writeFileSync(join(fresh, 'licences.txt'), licencesOf(root, modules, readFileSync(nodeLicence, 'utf8')));
+  writeShippedTexts(root, fresh, { modules, nodeLicence: readFileSync(nodeLicence, 'utf8') });
   if (existsSync(target)) renameSync(target, old);
   renameSync(fresh, target);
   rmSync(old, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { moduleWrapper } from '../../src/lib/wrapped-modules.ts';
 import { bundleStart } from './bundle.ts';
+import { shippedTexts } from './shipped-texts.ts';
 import { ownPlatform, runtimeOf, type Platform, type Runtime } from './runtimes.ts';
 
 const execute = promisify(execFile);
@@ -28,13 +29,14 @@ export async function buildExecutables(root: string, dist: string, wanted: reado
     const start = join(work, 'start.js');
     await bundleStart(root, start);
     const modules = await wrapModules(dist, join(work, 'modules'));
+    const texts = Object.fromEntries(shippedTexts(root).map((name) => [name, join(dist, name)]));
     const made: string[] = [];
     for (const platform of wanted) {
       const runtime = await runtimeOf(root, platform);
       const caches = platform === ownPlatform() ? await codeCaches(root, join(work, 'modules')) : {};
       const output = join(work, `berth-${platform}`);
       const node = await strippedCopy(runtime, platform, work);
-      const assets = { ...modules, ...caches, 'licences.txt': join(dist, 'licences.txt') };
+      const assets = { ...modules, ...caches, ...texts };
       const config = join(work, `${platform}.json`);
       await writeFile(config, JSON.stringify(seaConfig(start, node, output, assets)));
       await execute(process.execPath, ['--build-sea', config], { maxBuffer: 1 << 24 });

@@ -9,7 +9,9 @@ import { breathe, deadline, systemClock, type Clock } from '#lib/clock.ts';
 import { systemIds, type Ids } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom, type Random } from '#lib/random.ts';
+import { distributionFolder, readShippedFile } from '#lib/shipped-files.ts';
 import { ensureDefaultCluster } from './api/clusters.ts';
+import type { Distribution } from './api/distribution.ts';
 import { createApi, type ApiLimits } from './api/server.ts';
 import type { SigningKey } from './api/sigv4.ts';
 import { openBackup } from './backup/archive.ts';
@@ -104,6 +106,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       connectedAgents: () => sessions.connected(),
       utilisation: sessions.utilisation,
       openBackup: () => openBackup({ config, clock, breathe }),
+      distribution: ownDistribution(),
       trust,
       tls: () => tls.listener && { port: portOf(tls.listener.server.address()) },
       revoked: sessions.revoked,
@@ -204,4 +207,10 @@ async function closeWithin(
   } catch (error) {
     logger.warn({ error, part: name }, 'a part did not close in order');
   }
+}
+
+/** What came with this program. */
+function ownDistribution(): Distribution {
+  const folder = distributionFolder();
+  return { ...(folder === undefined ? {} : { folder }), installer: () => readShippedFile('install.sh') };
 }

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { freePort } from '#test/support/processes.ts';
-import { startExecutable } from '#test/support/executable.ts';
+import { buildExecutable, startExecutable } from '#test/support/executable.ts';
 
 const execute = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -16,7 +16,7 @@ let folder: string;
 let berth: string;
 
 beforeAll(async () => {
-  await execute(process.execPath, [join(root, 'bin/build.ts'), '--if-changed', '--executable']);
+  await buildExecutable();
   folder = await mkdtemp(join(tmpdir(), 'berth-executable-'));
   berth = join(folder, 'berth');
   await copyFile(join(root, 'dist/berth'), berth);

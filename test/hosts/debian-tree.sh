@@ -18,6 +18,7 @@ die() {
 
 # The machine's own mirror, where it is Debian's.
 mirror() {
+  # shellcheck disable=SC2016 # apt's own variable
   site=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep '/debian/*$' | sort -u | head -n 1)
   printf '%s' "${site:-http://deb.debian.org/debian}"
 }
@@ -60,7 +61,7 @@ exec 9>"$place.lock"
 flock 9
 if ! cat "$here/debian-tree.sh" "$recipe" | cmp -s - "$place/recipe"; then
   [ "$(id -u)" = 0 ] || die 'only root can build it'
-  command -v debootstrap >/dev/null || die 'debootstrap is missing: ./install.sh --test-dependencies'
+  command -v debootstrap >/dev/null || die 'debootstrap is missing: bin/dependencies test'
   say "Building the tree $name in $place (once; about a minute) ..."
   trap 'if mountpoint -q "$tree/proc"; then umount "$tree/proc"; fi' EXIT
   rm -rf --one-file-system "$place.new" "$place"

@@ -125,12 +125,9 @@ async function end(qemu: ChildProcess): Promise<void> {
   await deadline(systemClock, stopTimeoutMs, 'the end of the emulator', ended);
 }
 
-/** The built program as install.sh lays it out, with its units. */
+/** The executable as install.sh lays it out, with the units. */
 export async function fillPayload(root: string, folder: string): Promise<void> {
   await mkdir(join(folder, 'bin'), { recursive: true });
-  await cp(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
   await cp(join(root, 'systemd'), join(folder, 'systemd'), { recursive: true });
-  await cp(join(root, 'bin/berth'), join(folder, 'bin/berth'));
-  await cp(join(root, 'node_modules/node/bin/node'), join(folder, 'bin/node'));
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
+  await cp(join(root, 'dist/berth'), join(folder, 'bin/berth'));
 }

@@ -1,9 +1,18 @@
-/** A daemon of the single executable, with nothing in its environment but its settings. */
-import { spawn } from 'node:child_process';
+/** The single executable, and a daemon of it with nothing in its environment but its settings. */
+import { execFile, spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { deadline, systemClock } from '#lib/clock.ts';
 
 const readyTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** dist/berth, of the sources as they are. */
+export async function buildExecutable(): Promise<void> {
+  await promisify(execFile)(process.execPath, [join(root, 'bin/build.ts'), '--if-changed', '--executable']);
+}
 
 export function startExecutable(file: string, args: readonly string[], settings: NodeJS.ProcessEnv) {
   const child = spawn(file, args, { env: { PATH: process.env['PATH'], ...settings }, stdio: 'ignore' });

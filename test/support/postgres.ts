@@ -51,7 +51,7 @@ export async function startPostgres(): Promise<PostgresServer> {
 function programsFolder(): string {
   const versions = existsSync(packagesFolder) ? readdirSync(packagesFolder).map(Number).filter(Number.isFinite) : [];
   if (versions.length === 0) {
-    throw new Error('these tests need PostgreSQL, which is not installed: run ./install.sh --test-dependencies');
+    throw new Error('these tests need PostgreSQL, which is not installed: run bin/dependencies test');
   }
   return join(packagesFolder, String(Math.max(...versions)), 'bin');
 }

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '#lib/clock.ts';
-import { buildProgram } from '#test/support/processes.ts';
+import { buildExecutable } from '#test/support/executable.ts';
 import { debianTree } from '../hosts/debian-tree.ts';
 import { runTestsIn } from '../hosts/tests-in-namespace.ts';
 import { bootVm, fillPayload } from '../hosts/vm.ts';
@@ -17,7 +17,7 @@ const root = resolve(import.meta.dirname, '../..');
 if (process.arch !== 'x64')
   throw new Error(`the emulated machine runs programs for x64; this one has those for ${process.arch}`);
 
-await buildProgram();
+await buildExecutable();
 const place = await debianTree('vm');
 const payload = await mkdtemp(join(tmpdir(), 'berth-vm-payload-'));
 await using own = new AsyncDisposableStack();

@@ -21,6 +21,7 @@ import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { createBackupDoor } from './backup.ts';
+import { addDistributionRoutes, type Distribution } from './distribution.ts';
 import { isOverTls } from '../trust/peer-socket.ts';
 import type { Trust } from '../trust/trust.ts';
 import { answerOf, createDispatcher } from './dispatch.ts';
@@ -50,6 +51,7 @@ export interface ApiOptions {
   readonly utilisation: UtilisationSource;
   /** The lines of a backup of this service. */
   readonly openBackup: () => Promise<AsyncGenerator<string>>;
+  readonly distribution: Distribution;
   readonly trust: Trust;
   readonly tls: TlsAddress;
   /** The certificates of a machine were revoked. */
@@ -233,6 +235,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
 
   addTrustRoutes(app, options);
+  addDistributionRoutes(app, options);
 
   app.get('/healthz', async () => ({ status: 'ok' }));
 

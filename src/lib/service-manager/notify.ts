@@ -4,6 +4,7 @@
  * of the event loop: a loop that hangs sends nothing, and the watchdog restarts the service.
  */
 import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Clock, Timer } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 
@@ -71,8 +72,8 @@ export function createServiceManager(options: ServiceManagerOptions): ServiceMan
   };
 }
 
-function sendByProgram(assignments: readonly string[]): Promise<void> {
-  return new Promise((done, fail) => {
-    execFile('systemd-notify', assignments, { timeout: sendTimeoutMs }, (error) => (error ? fail(error) : done()));
-  });
+const execute = promisify(execFile);
+
+async function sendByProgram(assignments: readonly string[]): Promise<void> {
+  await execute('systemd-notify', assignments, { timeout: sendTimeoutMs });
 }

@@ -69,6 +69,7 @@ async function aServer(
     connectedAgents: () => 3,
     openBackup: options.openBackup ?? (() => Promise.reject(new Error('this server has no backup'))),
     utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
+    distribution: { installer: () => undefined },
     trust: createTrust({ ...dependencies, home: '/nowhere', names: [], logger: silentLogger }),
     tls: () => undefined,
     revoked: () => undefined,
