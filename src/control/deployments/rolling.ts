@@ -253,7 +253,8 @@ function outgoingOrder(outgoing: readonly Task[], input: PlanInput): Task[] {
   );
 }
 
-function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): Task[] {
+function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): readonly Task[] {
+  if (tasks.length < 2) return tasks;
   const order = new Map(snapshot.removalOrder.map((arn, index) => [arn, index]));
   const rank = ({ taskArn }: Task): number => order.get(taskArn) ?? order.size;
   return tasks.toSorted((a, b) => rank(a) - rank(b) || b.createdAt - a.createdAt || (a.taskArn < b.taskArn ? 1 : -1));

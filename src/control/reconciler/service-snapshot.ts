@@ -46,6 +46,18 @@ export async function readServiceSnapshot(
   const definitions = await definitionsInUse(tx, service, tasks);
   const daemon = service.schedulingStrategy === 'DAEMON';
   const places = daemon || mayRemove(service, live) ? await tx.containerInstances.occupied(clusterName) : [];
+  /** It costs more than all the rest, and most decisions remove nothing. */
+  let order: readonly string[] | undefined;
+  const orderOfRemoval = (): readonly string[] =>
+    mayRemove(service, live)
+      ? removalOrder({
+          tasks: live,
+          serviceName,
+          strategy: service.placementStrategy,
+          capacityProviderStrategy: service.capacityProviderStrategy,
+          candidates: candidatesOn(places),
+        })
+      : [];
   return {
     service,
     tasks,
@@ -56,15 +68,9 @@ export async function readServiceSnapshot(
     healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
     unplaced,
     daemonInstances: daemon ? await readDaemonInstances(tx, service, { places, definitions }) : [],
-    removalOrder: mayRemove(service, live)
-      ? removalOrder({
-          tasks: live,
-          serviceName,
-          strategy: service.placementStrategy,
-          capacityProviderStrategy: service.capacityProviderStrategy,
-          candidates: candidatesOn(places),
-        })
-      : [],
+    get removalOrder() {
+      return (order ??= orderOfRemoval());
+    },
     prepulls: prepullsOf(service, instances, now),
     ...(await balancePart(tx, service, { live, instances, definitions, now })),
     rules,
@@ -160,7 +166,7 @@ function hasHealthCheck({ body }: TaskDefinition): boolean {
   );
 }
 
-/** Whether the order of removal can matter; it costs more than all the rest. */
+/** Whether the order of removal can matter. */
 function mayRemove({ deployments, desiredCount, deploymentController }: Service, live: readonly Task[]): boolean {
   return deployments.length > 1 || deploymentController === 'EXTERNAL' || live.length > desiredCount;
 }
