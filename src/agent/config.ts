@@ -1,4 +1,5 @@
 /** The agent's settings out of the environment, in ECS's own names where ECS has one. Wrong ones are told all at once, each by its name. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { logLevels, type LogLevel } from '#lib/logger.ts';
 import type { Attribute } from '#model/attributes.ts';
@@ -16,8 +17,8 @@ import { watchSettings, watchVariables, type WatchSettings } from './watch-setti
 export interface AgentConfig {
   cluster: string;
   controlUrl: string;
-  /** One of the two; the file is read at each connection, so that it may be renewed. */
-  token: { kind: 'text'; token: string } | { kind: 'file'; path: string };
+  /** By which control knows the agent. A token's file is read at each connection, so that it may be renewed; `certificate`: the one in the data folder. */
+  credentials: { kind: 'text'; token: string } | { kind: 'file'; path: string } | { kind: 'certificate' };
   /** Folder of the journal and the machine's identity. */
   dataFolder: string;
   dockerHost: string;
@@ -117,6 +118,9 @@ const flag = z
   .default('false')
   .transform((text) => text === 'true');
 
+/** Where install.sh has another one: it says so in agent.env. */
+const defaultDataFolder = '/var/lib/berth/agent';
+
 const ports = z.array(z.number().int().min(1).max(65_535));
 const portList = 'a JSON array of ports, such as [22,2375]';
 
@@ -124,13 +128,16 @@ const Environment = z.object({
   ECS_CLUSTER: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,255}$/, { error: 'expected a cluster name' })
-    .default('default'),
+    .optional(),
   BERTH_CONTROL_URL: z
-    .url({ protocol: /^wss?$/, error: 'expected a WebSocket address, such as ws://127.0.0.1:4566/agent' })
-    .default('ws://127.0.0.1:4566/agent'),
+    .url({ protocol: /^wss?$/, error: 'expected a WebSocket address, such as wss://10.0.0.5:4567/agent' })
+    .refine((url) => isPrivate(new URL(url)), {
+      error: 'expected wss:// for another machine: without TLS only this one may be talked to',
+    })
+    .optional(),
   BERTH_AGENT_TOKEN: z.string().min(1).optional(),
   BERTH_AGENT_TOKEN_FILE: z.string().min(1).optional(),
-  ECS_DATADIR: z.string().startsWith('/', { error: 'expected an absolute path' }).default('/var/lib/berth/agent'),
+  ECS_DATADIR: z.string().startsWith('/', { error: 'expected an absolute path' }).default(defaultDataFolder),
   DOCKER_HOST: z
     .string()
     .regex(/^(unix:\/\/\/|tcp:\/\/)./, { error: 'expected unix:///path or tcp://host:port' })
@@ -190,8 +197,20 @@ const Environment = z.object({
   ...watchVariables,
 });
 
-/** Throws a ConfigError that names every wrong setting. */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentConfig {
+/** How the machine has joined: what is not set follows from it. */
+export interface JoinedAs {
+  /** e.g. `wss://10.0.0.5:4567/agent`. */
+  readonly controlUrl: string;
+  readonly cluster: string;
+}
+
+const localControl = 'ws://127.0.0.1:4566/agent';
+
+/** Throws a ConfigError that names every wrong setting. `joinedIn` answers how the machine with the data folder has joined, if it has. */
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  joinedIn: (dataFolder: string) => JoinedAs | undefined = () => undefined,
+): AgentConfig {
   // An empty variable is how shells and units say "not set".
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(given);
@@ -207,10 +226,14 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
     BERTH_REGISTRY_CREDENTIALS_FILE: credentialsFile,
     ...rest
   } = parsed.data;
+  const joined = joinedIn(rest.ECS_DATADIR);
+  const hasToken = token !== undefined || tokenFile !== undefined;
+  const controlUrl = rest.BERTH_CONTROL_URL ?? (hasToken ? localControl : (joined?.controlUrl ?? localControl));
   return {
-    cluster: rest.ECS_CLUSTER,
-    controlUrl: rest.BERTH_CONTROL_URL,
-    token: tokenSetting(token, tokenFile),
+    controlUrl,
+    ...(controlUrl.startsWith('wss:')
+      ? joinedSettings(rest, joined)
+      : { cluster: rest.ECS_CLUSTER ?? 'default', credentials: tokenSetting(token, tokenFile) }),
     dataFolder: rest.ECS_DATADIR,
     dockerHost: rest.DOCKER_HOST,
     reservedMemoryMiB: rest.ECS_RESERVED_MEMORY,
@@ -240,10 +263,35 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): AgentC
   };
 }
 
-function tokenSetting(token: string | undefined, path: string | undefined): AgentConfig['token'] {
+/** Over TLS the machine is known by its certificate, which is for one cluster. */
+function joinedSettings(
+  { ECS_CLUSTER: wanted, ECS_DATADIR: folder }: z.infer<typeof Environment>,
+  joined: JoinedAs | undefined,
+): Pick<AgentConfig, 'cluster' | 'credentials'> {
+  if (joined === undefined) {
+    throw new ConfigError(
+      `BERTH_CONTROL_URL: over TLS a machine needs a certificate, and ${folder} holds none: join it with the command that \`berth instance invite\` prints`,
+    );
+  }
+  const { cluster } = joined;
+  if (wanted !== undefined && wanted !== cluster) {
+    throw new ConfigError(`ECS_CLUSTER: this machine has joined cluster ${cluster}, not ${wanted}; leave it away`);
+  }
+  return { cluster, credentials: { kind: 'certificate' } };
+}
+
+/** Whether nobody can read along: over TLS, or on this machine. */
+function isPrivate({ protocol, hostname }: URL): boolean {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return protocol === 'wss:' || host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function tokenSetting(token: string | undefined, path: string | undefined): AgentConfig['credentials'] {
   if (token !== undefined) return { kind: 'text', token };
   if (path !== undefined) return { kind: 'file', path };
-  throw new ConfigError('set BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE: the token with which agents join');
+  throw new ConfigError(
+    'set BERTH_AGENT_TOKEN or BERTH_AGENT_TOKEN_FILE, the token of a control service on this machine; on another one join with the command that `berth instance invite` prints',
+  );
 }
 
 function imageCleanup(settings: z.infer<typeof Environment>): Pick<AgentConfig, 'imageCleanup'> {
@@ -269,4 +317,16 @@ function registryAuth(type: RegistryAuthType | undefined, data: string | undefin
     throw new ConfigError('ECS_ENGINE_AUTH_TYPE and ECS_ENGINE_AUTH_DATA belong together: set both or none');
   }
   return { registryAuth: { type, data } };
+}
+
+/** What `berth agent join` may find in the environment: the code stands in no argument, since everybody on the machine may read those. */
+export function readJoinEnvironment(environment: NodeJS.ProcessEnv = process.env): {
+  dataFolder: string;
+  activationCode?: string;
+} {
+  const { ECS_DATADIR: folder, BERTH_ACTIVATION_CODE: code } = environment;
+  return {
+    dataFolder: folder === undefined || folder === '' ? defaultDataFolder : folder,
+    ...(code === undefined || code === '' ? {} : { activationCode: code }),
+  };
 }

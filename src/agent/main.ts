@@ -1,6 +1,6 @@
 /**
  * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. `berth agent purge` takes what
- * the stopped agent left on its engine off it. Exit codes, as ecs-agent's: 0 stopped,
+ * the stopped agent left on its engine off it, `join` gets the machine its certificate, `renew` another one. Exit codes, as ecs-agent's: 0 stopped,
  * 1 start me again, 5 starting again is no use before somebody acts.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { deadline, systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { systemIds } from '#lib/ids.ts';
-import { createLogger, type Logger } from '#lib/logger.ts';
+import { createLogger, silentLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom } from '#lib/random.ts';
 import { readNotifySettings } from '#lib/service-manager/config.ts';
 import { createServiceManager } from '#lib/service-manager/notify.ts';
@@ -21,15 +21,18 @@ import { createRegistrySecrets, type RegistrySecrets } from './engine/registry-s
 import { readGpuIds } from './host/gpus.ts';
 import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
+import { runOwnProgram } from './host/own-program.ts';
 import { createContainerProcesses } from './host/processes.ts';
 import { createTaskCgroups } from './host/task-cgroups.ts';
+import { agentUrlOf, createIdentityFiles, IdentityError, type Identity } from './identity/identity-files.ts';
+import { createIdentityKeeper, type IdentityKeeper } from './identity/keeper.ts';
 import { endpointSecretIn } from './metadata/endpoint-ids.ts';
 import { createLocalEndpoints, removeLocalEndpoints } from './metadata/local-endpoints.ts';
 import { createBridgeNetwork } from './network/bridge-network.ts';
 import { readHostRoutes } from './network/host-routes.ts';
 import { withPauseImage } from './network/pause-image.ts';
 import { purge } from './runner/purge.ts';
-import { createWebSocketConnector } from './session/websocket.ts';
+import { createWebSocketConnector, type AgentCredentials } from './session/websocket.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
 import { machineIdIn } from './state/machine-id.ts';
@@ -45,17 +48,55 @@ export async function main(args: readonly string[]): Promise<number> {
   let logger = createLogger({ name: 'agent' });
   try {
     const [verb, ...rest] = args;
-    if ((verb !== undefined && verb !== 'purge') || rest.length > 0) {
-      throw new ConfigError('berth agent takes no argument but `purge`; settings come from the environment');
+    if (verb === 'join')
+      return await runCommand(() => import('./identity/command.ts').then(({ runJoin }) => runJoin(rest)));
+    if ((verb !== undefined && verb !== 'purge' && verb !== 'renew') || rest.length > 0) {
+      throw new ConfigError(
+        'berth agent takes no argument but `purge`, `join` and `renew`; settings come from the environment',
+      );
     }
-    const config = readConfig();
+    if (verb === 'renew') return await runCommand(renewIdentity);
+    const config = settings();
     logger = createLogger({ name: 'agent', level: config.logLevel });
     return await (verb === 'purge' ? runPurge(config, logger) : run(config, logger));
   } catch (error) {
     logger.error({ error }, 'the agent could not start');
-    const useless = error instanceof ConfigError || error instanceof RangeError || error instanceof JournalVersionError;
+    const useless =
+      error instanceof ConfigError ||
+      error instanceof RangeError ||
+      error instanceof JournalVersionError ||
+      error instanceof IdentityError;
     return useless || error instanceof JournalLockedError ? exitCodes.useless : exitCodes.again;
   }
+}
+
+/** For people, and for the agent that runs it: its errors are sentences on standard error, and no lines of a log. */
+async function runCommand(command: () => Promise<void>): Promise<number> {
+  try {
+    await command();
+    return exitCodes.stopped;
+  } catch (error) {
+    process.stderr.write(`berth: ${messageOf(error)}\n`);
+    const isFinal =
+      error instanceof Error && ['ConfigError', 'FingerprintError', 'TrustRefusedError'].includes(error.name);
+    return isFinal ? exitCodes.useless : exitCodes.again;
+  }
+}
+
+async function renewIdentity(): Promise<void> {
+  const { controlUrl, dataFolder, credentials } = settings();
+  if (credentials.kind !== 'certificate') {
+    throw new ConfigError('this agent is known by its token: there is no certificate to renew');
+  }
+  const { controlOfAgentUrl, runRenew } = await import('./identity/command.ts');
+  await runRenew({ dataFolder, control: controlOfAgentUrl(controlUrl), logger: silentLogger });
+}
+
+function settings(): AgentConfig {
+  return readConfig(undefined, (dataFolder) => {
+    const identity = createIdentityFiles(dataFolder).read();
+    return identity && { controlUrl: agentUrlOf(identity.control), cluster: identity.cluster };
+  });
 }
 
 async function run(config: AgentConfig, logger: Logger): Promise<number> {
@@ -66,6 +107,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   const serviceManager = createServiceManager({ settings: readNotifySettings(), clock: systemClock, logger });
   const { machineId, journal } = openState(config, logger);
   requireSameCluster(config, journal);
+  const keeper = config.credentials.kind === 'certificate' ? identityKeeper(config, machineId, logger) : undefined;
 
   const engine = createDockerEngine({
     dockerHost: config.dockerHost,
@@ -140,13 +182,15 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     ...(local ? { processes: createContainerProcesses() } : {}),
     fileSystems: config.fileSystems,
     journal,
-    connect: createWebSocketConnector({ url: config.controlUrl, token: () => tokenOf(config) }),
+    connect: createWebSocketConnector({ url: config.controlUrl, credentials: () => credentialsOf(config, keeper) }),
     host: async () => {
       const facts = await host.describe();
-      return { ...facts, attributes: [...facts.attributes, ...endpoints.attributes()] };
+      const tags = [...(keeper === undefined ? [] : joinedIdentity(config).tags), ...facts.tags];
+      return { ...facts, tags, attributes: [...facts.attributes, ...endpoints.attributes()] };
     },
     endpointOf: endpoints.endpointOf,
-    machineHealth: watch.machineHealth,
+    machineHealth: () => [...watch.machineHealth(), ...(keeper === undefined ? [] : [keeper.health()])],
+    renewIdentity: () => keeper?.renewNow(),
     usedPorts: async () => [...config.reservedPorts, ...(await portsWithSockets())],
     clock: systemClock,
     ids: systemIds,
@@ -157,6 +201,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   });
   logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
   await endpoints.start();
+  keeper?.start();
   agent.start();
   cleanup?.start();
   watch.start();
@@ -166,7 +211,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   serviceManager.stopping();
   logger.info({ because }, 'the agent stops; containers go on');
   try {
-    const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop()]);
+    const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop(), keeper?.stop()]);
     await deadline(systemClock, stopLimitMs, 'the agent coming to rest', rest);
   } catch (error) {
     logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
@@ -222,6 +267,40 @@ function registrySecrets({ registryCredentialsFile: path }: AgentConfig): Regist
   return secrets;
 }
 
-function tokenOf({ token }: AgentConfig): string {
-  return token.kind === 'text' ? token.token : readFileSync(token.path, 'utf8').trim();
+/** The keys are made by another process: what makes them is not to stay in this one's memory. */
+function identityKeeper(config: AgentConfig, machineId: string, logger: Logger): IdentityKeeper {
+  const identity = joinedIdentity(config);
+  if (identity.machineId !== machineId) {
+    throw new ConfigError(
+      `the certificate in ${config.dataFolder} is for machine ${identity.machineId}, and this is ${machineId}; join it anew`,
+    );
+  }
+  return createIdentityKeeper({
+    read: () => joinedIdentity(config),
+    renew: async (signal) => void (await runOwnProgram(['agent', 'renew'], signal)),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+}
+
+function joinedIdentity({ dataFolder }: AgentConfig): Identity {
+  const identity = createIdentityFiles(dataFolder).read();
+  if (identity === undefined)
+    throw new IdentityError(`${dataFolder} holds no certificate any more; join the machine anew`);
+  return identity;
+}
+
+async function credentialsOf(config: AgentConfig, keeper: IdentityKeeper | undefined): Promise<AgentCredentials> {
+  const { credentials } = config;
+  switch (credentials.kind) {
+    case 'text':
+      return { kind: 'token', token: credentials.token };
+    case 'file':
+      return { kind: 'token', token: readFileSync(credentials.path, 'utf8').trim() };
+    case 'certificate': {
+      const { keyPem: key, certificatePem: cert, bundle: ca } = (await keeper?.forSession()) ?? joinedIdentity(config);
+      return { kind: 'certificate', key, cert, ca };
+    }
+  }
 }

@@ -54,7 +54,10 @@ beforeEach(async () => {
   const serving = Promise.withResolvers<void>();
   agent = createSession({
     ...common,
-    connect: createWebSocketConnector({ url: `${base}${agentPath}`, token: () => agentToken }),
+    connect: createWebSocketConnector({
+      url: `${base}${agentPath}`,
+      credentials: () => ({ kind: 'token', token: agentToken }),
+    }),
     state: {
       ...createMemorySessionState(),
       saveRegistration: () => serving.resolve(),

@@ -84,7 +84,7 @@ describe('the door', () => {
   it.each(['', 'wrong', `${agentToken}x`])(
     'refuses the token "%s" with 401 before there is a WebSocket',
     async (token) => {
-      const connect = createWebSocketConnector({ url, token: () => token });
+      const connect = createWebSocketConnector({ url, credentials: () => ({ kind: 'token', token: token }) });
       const refused = connect(nothing, new AbortController().signal);
       await expect(refused).rejects.toBeInstanceOf(ConnectError);
       await expect(refused).rejects.toMatchObject({ code: closeCodes.unauthorized });
@@ -169,7 +169,7 @@ describe('a real agent', () => {
   it('is served, loses the link and is served again', async () => {
     const memory = createMemorySessionState();
     const session = createSession({
-      connect: createWebSocketConnector({ url, token: () => agentToken }),
+      connect: createWebSocketConnector({ url, credentials: () => ({ kind: 'token', token: agentToken }) }),
       state: memory,
       cluster: 'default',
       incarnation: 'incarnation-0001',
@@ -205,13 +205,19 @@ describe('a real agent', () => {
 
   it('gives up an attempt when told to', async () => {
     const abort = new AbortController();
-    const attempt = createWebSocketConnector({ url, token: () => agentToken })(nothing, abort.signal);
+    const attempt = createWebSocketConnector({ url, credentials: () => ({ kind: 'token', token: agentToken }) })(
+      nothing,
+      abort.signal,
+    );
     abort.abort(new Error('enough'));
     await expect(attempt).rejects.toThrow('enough');
   });
 
   it('cannot reach a control that is not there', async () => {
-    const connect = createWebSocketConnector({ url: 'ws://127.0.0.1:1/agent', token: () => agentToken });
+    const connect = createWebSocketConnector({
+      url: 'ws://127.0.0.1:1/agent',
+      credentials: () => ({ kind: 'token', token: agentToken }),
+    });
     await expect(connect(nothing, new AbortController().signal)).rejects.toThrow('ECONNREFUSED');
   });
 });

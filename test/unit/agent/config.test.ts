@@ -9,7 +9,7 @@ describe('settings', () => {
     expect(readConfig(least)).toMatchObject({
       cluster: 'default',
       controlUrl: 'ws://127.0.0.1:4566/agent',
-      token: { kind: 'text', token: 'token' },
+      credentials: { kind: 'text', token: 'token' },
       dataFolder: '/var/lib/berth/agent',
       dockerHost: 'unix:///var/run/docker.sock',
       reservedPorts: [22, 2375, 2376, 51678, 51679].map((port) => ({ port, protocol: 'tcp' })),
@@ -37,7 +37,7 @@ describe('settings', () => {
       ECS_LOGLEVEL: 'crit',
     });
     expect(config).toMatchObject({
-      token: { kind: 'file', path: '/run/token' },
+      credentials: { kind: 'file', path: '/run/token' },
       cluster: 'home',
       reservedPorts: [
         { port: 80, protocol: 'tcp' },
