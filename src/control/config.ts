@@ -66,6 +66,12 @@ const address = z.string().transform((text, context): Address => {
   return z.NEVER;
 });
 
+/** Whoever can reach it can read along, so that it is for this machine alone. */
+const plainAddress = address.refine(({ host }) => isLoopback(host), {
+  error:
+    'expected a loopback address, such as 127.0.0.1:4566, since it has no TLS; set BERTH_TLS_LISTEN for other machines, such as 0.0.0.0:4567',
+});
+
 const names = z
   .string()
   .default('')
@@ -85,7 +91,7 @@ const store = z.string().transform((text, context): StoreConfig => {
 const secret = z.string().min(16, { error: 'expected at least 16 characters' }).exactOptional();
 
 const environment = z.object({
-  BERTH_LISTEN: address.prefault('127.0.0.1:4566'),
+  BERTH_LISTEN: plainAddress.prefault('127.0.0.1:4566'),
   BERTH_TLS_LISTEN: address.exactOptional(),
   BERTH_TLS_NAMES: names,
   BERTH_STORE: store.exactOptional(),
@@ -155,6 +161,10 @@ export function readConfigOfService(variables: NodeJS.ProcessEnv = process.env):
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`cannot read ${installedSettings}; run the command as root`, { cause: error });
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function problems(error: z.ZodError): string {

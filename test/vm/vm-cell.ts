@@ -2,7 +2,7 @@
  * Control here and the agent as a systemd service on the machine under test, for tests that look at both. Invariant: the machine is clean when one opens,
  * and `close` stops the agent and removes what it made.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -12,7 +12,8 @@ import {
 } from '@aws-sdk/client-ecs';
 import { createDockerEngine, type DockerEngine } from '#agent/engine/docker.ts';
 import { systemClock } from '#lib/clock.ts';
-import { agentToken, createCell, freePort, type Cell } from '#test/support/processes.ts';
+import { joinMachines } from '#test/support/join-machines.ts';
+import { createCell, freePort, type Cell } from '#test/support/processes.ts';
 import { readingOf, type CellReading } from '#test/support/real-cell.ts';
 import { ensureTestImage } from '#test/support/test-images.ts';
 import { patienceMs, patiently, pauseMs, reachMachine, type Machine } from './machine.ts';
@@ -31,6 +32,7 @@ export interface VmCell extends CellReading {
 }
 
 const metricsPort = 51_680;
+const agentFolder = '/var/lib/berth-agent';
 const engineSettings = '/etc/docker/daemon.json';
 /** Long enough to read the logs of what has ended. */
 const cleanupWait = '45s';
@@ -46,13 +48,13 @@ export async function openVmCell(options: VmCellOptions = {}): Promise<VmCell> {
   const machine = await reachMachine();
   const folder = await mkdtemp(join(tmpdir(), 'berth-vm-cell-'));
   const { address, gateway } = machine.access;
-  const port = await freePort();
+  const [port, tlsPort] = [await freePort(), await freePort()];
   const cell = createCell({
     folder,
     port,
     dockerHost: machine.dockerHost,
     // A machine under emulation may take many minutes to start again, and is not lost by that.
-    control: { BERTH_LISTEN: `0.0.0.0:${port}`, BERTH_HEALTHY_AFTER: '1', BERTH_LOST_AFTER: '3600' },
+    control: { BERTH_TLS_LISTEN: `${gateway}:${tlsPort}`, BERTH_HEALTHY_AFTER: '1', BERTH_LOST_AFTER: '3600' },
   });
   const control = cell.startControl();
   await cell.untilReady();
@@ -60,11 +62,10 @@ export async function openVmCell(options: VmCellOptions = {}): Promise<VmCell> {
   await setEngine(machine, options.engine ?? {});
   const engine = createDockerEngine({ dockerHost: machine.dockerHost, clock: systemClock });
   await ensureTestImage(engine);
+  await joinMachine(machine, { cell, folder: join(folder, 'machine'), control: `https://${gateway}:${tlsPort}` });
   await installAgent(machine, {
-    BERTH_CONTROL_URL: `ws://${gateway}:${port}/agent`,
-    BERTH_AGENT_TOKEN: agentToken,
     BERTH_METRICS_LISTEN: `${address}:${metricsPort}`,
-    ECS_DATADIR: '/var/lib/berth-agent',
+    ECS_DATADIR: agentFolder,
     ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION: cleanupWait,
     ECS_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
     ...options.agent,
@@ -110,6 +111,19 @@ async function setEngine(machine: Machine, settings: Readonly<Record<string, unk
   await machine.run('systemctl restart docker');
 }
 
+/** Here, with the agent's own program, since that takes seconds; then its files are brought to the machine. */
+async function joinMachine(
+  machine: Machine,
+  { cell, folder, control }: { cell: Cell; folder: string; control: string },
+): Promise<void> {
+  await joinMachines({ cell, control, dataFolders: [folder] });
+  await machine.run(`mkdir -p -m 700 ${agentFolder}`);
+  for (const name of await readdir(folder)) {
+    await machine.write(`${agentFolder}/${name}`, await readFile(join(folder, name), 'utf8'));
+    await machine.run(`chmod 600 ${agentFolder}/${name}`);
+  }
+}
+
 /** As install.sh does it. */
 async function installAgent(machine: Machine, settings: Readonly<Record<string, string>>): Promise<void> {
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
@@ -120,5 +134,5 @@ async function installAgent(machine: Machine, settings: Readonly<Record<string, 
 
 async function removeAll(machine: Machine): Promise<void> {
   await machine.run('docker ps -aq | xargs -r docker rm -f');
-  await machine.run('docker volume prune -f && docker network prune -f && rm -rf /var/lib/berth-agent');
+  await machine.run(`docker volume prune -f && docker network prune -f && rm -rf ${agentFolder}`);
 }

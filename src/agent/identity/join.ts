@@ -38,10 +38,13 @@ export async function join(options: JoinOptions): Promise<JoinOutcome> {
   const { control, dataFolder, clock } = options;
   const files = createIdentityFiles(dataFolder);
   const before = usableIdentity(files);
-  if (before !== undefined && clock.now() < before.notAfter) return { kind: 'already', identity: before };
+  const holds = before !== undefined && clock.now() < before.notAfter;
+  if (holds && fingerprintsOf(before.bundle).includes(options.caFingerprint.toLowerCase())) {
+    return { kind: 'already', identity: before };
+  }
 
   const der = await getUnverified(`${control}${authorityDerPath}`, clock);
-  const fingerprint = `sha256:${createHash('sha256').update(der).digest('hex')}`;
+  const fingerprint = fingerprintOf(der);
   if (fingerprint !== options.caFingerprint.toLowerCase()) {
     throw new FingerprintError(
       `${control} shows an authority with the fingerprint ${fingerprint}, and ${options.caFingerprint} was expected: ` +
@@ -69,6 +72,15 @@ export async function join(options: JoinOptions): Promise<JoinOutcome> {
   const identity = files.read();
   if (identity === undefined) throw new Error(`${dataFolder} does not hold what was written to it`);
   return { kind: 'joined', identity };
+}
+
+function fingerprintsOf(bundle: string): string[] {
+  const certificates = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return certificates.map((pem) => fingerprintOf(new X509Certificate(pem).raw));
+}
+
+function fingerprintOf(der: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(der).digest('hex')}`;
 }
 
 /** What is damaged is replaced by joining. */

@@ -10,7 +10,7 @@ import { fileNameTime, toIsoTime } from '#lib/iso-time.ts';
 import { readBackup, type BackupEnd, type BackupManifest } from '#protocol/backup.ts';
 import { printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { signedGet } from '../signed-get.ts';
+import { signedGet } from '../signed-fetch.ts';
 
 const Refusal = z.object({ message: z.string() });
 

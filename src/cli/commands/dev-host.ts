@@ -10,7 +10,7 @@ import {
   type Hosts,
   type HostStatus,
 } from '../dev/hosts/cluster.ts';
-import { listenOn } from '../dev/hosts/place.ts';
+import { hostsListen, machineListen } from '../dev/hosts/place.ts';
 import { whileAlone } from '../dev/lock.ts';
 import { devSettings } from '../dev/settings.ts';
 import { readDevState } from '../dev/state.ts';
@@ -41,7 +41,10 @@ export function addDevHostCommands(dev: Command, context: CliContext): void {
       .action((name: string) =>
         whileAlone(context.environment.home, async () => {
           const hosts = await hostsOfCluster(context);
-          const settings = devSettings(context.environment, { listen: listenOn(hosts.range) });
+          const settings = devSettings(context.environment, {
+            listen: machineListen(hosts.range),
+            tlsListen: hostsListen(hosts.range),
+          });
           await doToHost(context, { hosts, name, fault, settings });
           context.terminal.note(`${name} ${done}\n`);
         }),

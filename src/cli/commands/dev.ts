@@ -11,6 +11,7 @@ import { logFileOf, startDaemon, stopDaemon, waitUntilReady } from '../dev/daemo
 import { buildProgram, buildSampleImage, purgeAgent, removeSampleImage, type ProgramOptions } from '../dev/programs.ts';
 import { ensureSampleService, fetchPages, isSampleServiceUnknown, sampleService } from '../dev/sample.ts';
 import {
+  agentFoldersOf,
   clearRemains,
   enginesOf,
   mostHosts,
@@ -19,7 +20,8 @@ import {
   takeAwayHosts,
   type Hosts,
 } from '../dev/hosts/cluster.ts';
-import { listenOn } from '../dev/hosts/place.ts';
+import { joinHosts } from '../dev/hosts/join.ts';
+import { hostsListen, machineListen } from '../dev/hosts/place.ts';
 import { devSettings, type DevSettings } from '../dev/settings.ts';
 import { whileAlone } from '../dev/lock.ts';
 import {
@@ -126,7 +128,10 @@ async function upAgain(context: CliContext, { hosts, startedAt }: DevState, opti
 }
 
 function settingsOf(context: CliContext, hosts: Hosts | undefined): DevSettings {
-  return devSettings(context.environment, hosts === undefined ? undefined : { listen: listenOn(hosts.range) });
+  return devSettings(
+    context.environment,
+    hosts === undefined ? undefined : { listen: machineListen(hosts.range), tlsListen: hostsListen(hosts.range) },
+  );
 }
 
 async function startBoth(context: CliContext, withSample: boolean): Promise<void> {
@@ -168,6 +173,14 @@ async function startOnHosts(context: CliContext, count: number, withSample: bool
 }
 
 async function connectHosts(context: CliContext, hosts: Hosts, settings: DevSettings): Promise<void> {
+  await step(context, 'their agents joined', () =>
+    joinHosts({
+      endpoint: developmentEndpoint(context.environment.home),
+      control: `https://${hostsListen(hosts.range)}`,
+      dataFolders: agentFoldersOf(context, hosts),
+      program: programOptions(context, settings.agent, 60_000),
+    }),
+  );
   await step(context, `${hosts.count} hosts powered on`, () => powerOnHosts(context, hosts, settings));
   await step(context, 'their agents registered', async () => {
     const deadline = context.clock.now() + readyTimeoutMs;

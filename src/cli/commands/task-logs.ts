@@ -10,7 +10,7 @@ import { CliError } from '../errors.ts';
 import { shortId } from '../format.ts';
 import { findTask } from '../lookup.ts';
 import { parseCount, parseDuration } from '../options.ts';
-import { signedGet } from '../signed-get.ts';
+import { signedGet } from '../signed-fetch.ts';
 
 interface LogsOptions {
   follow?: boolean;

@@ -16,7 +16,7 @@ import { definitionName, portsOf, reasonOf, shortId } from '../format.ts';
 import { findTask, listTasks } from '../lookup.ts';
 import { checkWait, collectStrategyItem, parsePositive } from '../options.ts';
 import { age, renderFields, renderTable } from '../output/table.ts';
-import { signedGet } from '../signed-get.ts';
+import { signedGet } from '../signed-fetch.ts';
 import { waitForTasks } from '../wait.ts';
 import { addTaskProtectionCommands, findProtections } from './task-protection.ts';
 

@@ -7,7 +7,7 @@ import { printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { shortId } from '../format.ts';
 import { age, renderTable } from '../output/table.ts';
-import { signedGet } from '../signed-get.ts';
+import { signedGet } from '../signed-fetch.ts';
 
 export function addWhyCommand(program: Command, context: CliContext): void {
   program

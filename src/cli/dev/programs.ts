@@ -59,6 +59,17 @@ export async function removeSampleImage(options: ProgramOptions): Promise<void> 
   await runNode([join(options.root, 'sample/build.ts'), '--remove'], 'removing the sample image', options);
 }
 
+/** Gets the agent of a data folder its certificate; the code is in the environment. */
+export async function joinAgent(
+  given: { control: string; caFingerprint: string; activationId: string; dataFolder: string },
+  options: ProgramOptions,
+): Promise<void> {
+  const words = ['--control', given.control, '--ca-fingerprint', given.caFingerprint];
+  const more = ['--activation-id', given.activationId, '--data-folder', given.dataFolder];
+  const program = join(options.root, 'dist/main.js');
+  await runNode([program, 'agent', 'join', ...words, ...more], `joining ${given.dataFolder}`, options);
+}
+
 /** Stops and removes the containers and task volumes that the (stopped) agent of this state folder owns. */
 export async function purgeAgent(options: ProgramOptions): Promise<void> {
   await runNode([join(options.root, 'src/main.ts'), 'agent', 'purge'], 'removing the containers of the agent', options);

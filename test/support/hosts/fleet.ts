@@ -9,12 +9,13 @@ import { join, resolve } from 'node:path';
 import { ListContainerInstancesCommand } from '@aws-sdk/client-ecs';
 import { daemonCommand } from '#cli/dev/daemon.ts';
 import { createLan, machinePort, setCable } from '#cli/dev/hosts/lan.ts';
-import { hostPlace, machineAddressOn, placeIn } from '#cli/dev/hosts/place.ts';
+import { hostPlace, hostsListen, loopbackOf, placeIn } from '#cli/dev/hosts/place.ts';
 import { sweep } from '#cli/dev/hosts/sweep.ts';
 import { systemClock } from '#lib/clock.ts';
 import { daemonEnvironment } from '#lib/small-process.ts';
-import { agentToken, buildProgram, createCell, type Cell, type Daemon } from '../processes.ts';
+import { buildProgram, createCell, type Cell, type Daemon } from '../processes.ts';
 import { eventually, readingOf, type CellReading } from '../real-cell.ts';
+import { joinMachines } from '../join-machines.ts';
 import { createFleetHost, type FleetHost, type RunningContainer } from './host.ts';
 import { leftoversOf } from './leftovers.ts';
 
@@ -51,13 +52,13 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   undo.defer(() => sweep(place, systemClock));
   const range = await createLan(place);
-  const address = machineAddressOn(range);
   const cell = createCell({
     folder,
-    address,
+    // Beside the machine's own clusters.
+    address: loopbackOf(range),
     port,
     dockerHost: '',
-    control: { BERTH_HEALTHY_AFTER: '1', ...options.control },
+    control: { BERTH_HEALTHY_AFTER: '1', BERTH_TLS_LISTEN: hostsListen(range), ...options.control },
   });
   const control = cell.startControl();
   undo.defer(async () => void (await fleet.control.stop()));
@@ -66,8 +67,6 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     const environment = {
       ...process.env,
       ECS_DATADIR: join(host.folder, 'agent'),
-      BERTH_CONTROL_URL: `ws://${address}:${port}/agent`,
-      BERTH_AGENT_TOKEN: agentToken,
       DOCKER_HOST: `unix://${host.socket}`,
       ECS_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
       ECS_INSTANCE_ATTRIBUTES: JSON.stringify({ [hostAttribute]: host.name }),
@@ -97,6 +96,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     cell.ecs.destroy();
   });
   await cell.untilReady();
+  const dataFolders = hosts.map((_, index) => join(hostPlace(place, range, index + 1).folder, 'agent'));
+  await joinMachines({ cell, control: `https://${hostsListen(range)}`, dataFolders });
   await Promise.all(hosts.map((host) => host.powerOn()));
   await eventually('all agents to register', async () => (await connectedAgents(cell)) === options.hosts);
   const kept = undo.move();

@@ -13,6 +13,15 @@ describe('the listeners', () => {
     });
   });
 
+  test.each(['0.0.0.0:4566', '10.0.0.5:4566', '[::]:4566', 'berth.example.org:80'])(
+    'refuse %s without TLS and name the setting with it',
+    (BERTH_LISTEN) => {
+      expect(() => readConfig({ BERTH_LISTEN })).toThrow(
+        /^BERTH_LISTEN: expected a loopback address.*BERTH_TLS_LISTEN/,
+      );
+    },
+  );
+
   test('refuse a name that is none', () => {
     expect(() => readConfig({ BERTH_TLS_NAMES: 'https://berth' })).toThrow(/^BERTH_TLS_NAMES: expected names/);
   });

@@ -56,7 +56,7 @@ async function powerOnHost(context: CliContext, host: HostPlace, settings: DevSe
   const environment = {
     ...settings.agent,
     ...daemonEnvironment,
-    ECS_DATADIR: join(host.folder, 'agent'),
+    ECS_DATADIR: agentFolder(host),
     DOCKER_HOST: engineOf(host),
     ECS_INSTANCE_ATTRIBUTES: JSON.stringify(attributes),
   };
@@ -70,6 +70,14 @@ function engineOf(host: HostPlace): string {
 /** For DOCKER_HOST. */
 export function enginesOf(context: CliContext, hosts: Hosts): string[] {
   return placesOf(context, hosts).map(engineOf);
+}
+
+function agentFolder({ folder }: HostPlace): string {
+  return join(folder, 'agent');
+}
+
+export function agentFoldersOf(context: CliContext, hosts: Hosts): string[] {
+  return placesOf(context, hosts).map(agentFolder);
 }
 
 /** Shuts them down in order, and takes away all but what their agents remember. */

@@ -49,9 +49,19 @@ export function machineAddressOn(range: string): string {
   return `${range}.1`;
 }
 
-/** Where control is for its hosts. */
-export function listenOn(range: string): string {
-  return `${machineAddressOn(range)}:4566`;
+/** Where control is for its hosts, over TLS. */
+export function hostsListen(range: string): string {
+  return `${machineAddressOn(range)}:4567`;
+}
+
+/** Where it is for the machine itself: a loopback address that goes with the range, so that clusters of several folders do not meet. */
+export function machineListen(range: string): string {
+  return `${loopbackOf(range)}:4566`;
+}
+
+/** `127.19.7.1` for `198.19.7`. */
+export function loopbackOf(range: string): string {
+  return `${range.replace(/^\d+/, '127')}.1`;
 }
 
 const ranges = Array.from({ length: 256 }, (_, third) => `198.19.${third}`);
