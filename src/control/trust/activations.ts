@@ -9,7 +9,6 @@ import type { Tag } from '#model/tag.ts';
 
 export const defaultActivationMs = daysMs;
 export const longestActivationMs = 30 * daysMs;
-export const mostRegistrations = 1000;
 /** The tag that names the cluster of the machines that join. */
 export const clusterTag = 'berth:cluster';
 
