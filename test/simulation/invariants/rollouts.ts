@@ -69,9 +69,7 @@ function checkStarts(service: Service, before: Service, started: readonly Change
   if (status !== 'ACTIVE') throw new Violation('I5', `${serviceName} is ${status} and started ${count} tasks`);
   const alive = tasksOf(service, rows).filter(isAlive);
   if (schedulingStrategy === 'DAEMON') {
-    for (const [instance, tasks] of Map.groupBy(alive, (task) => task.containerInstanceArn)) {
-      if (tasks.length > 1) throw new Violation('I3', `daemon ${serviceName} has ${tasks.length} tasks on ${instance}`);
-    }
+    for (const { after } of started) checkPlaceOfDaemon(service, after, rows);
   } else {
     if (desiredCount === 0) throw new Violation('I5', `${serviceName} is scaled to zero and started ${count} tasks`);
     const ceiling = ceilingOf(service);
@@ -85,6 +83,17 @@ function checkStarts(service: Service, before: Service, started: readonly Change
       throw new Violation('I6', `the failed deployment ${after?.deploymentId} of ${serviceName} started a task`);
     }
   }
+}
+
+/** Daemons are replaced by stopping first: one starts when the one before is known to have ended. */
+function checkPlaceOfDaemon(service: Service, started: Task | undefined, rows: Rows): void {
+  const beside = tasksOf(service, rows).filter(
+    ({ containerInstanceArn, taskArn, lostAt }) =>
+      containerInstanceArn === started?.containerInstanceArn && taskArn !== started?.taskArn && lostAt === undefined,
+  );
+  if (beside.length === 0) return;
+  const names = beside.map(({ taskArn, lastStatus }) => `${arnId(taskArn)} (${lastStatus})`).join(', ');
+  throw new Violation('I3', `daemon ${service.serviceName} started a task beside ${names}`);
 }
 
 function checkReplacements(service: Service, tasks: readonly Change<Task>[], rows: Rows): void {
