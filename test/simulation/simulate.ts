@@ -305,7 +305,8 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
   }
   for (const { taskArn, lastStatus } of world.rows.live()) {
     if (lastStatus !== 'PROVISIONING') continue;
-    world.ledger.stopped(taskArn, await world.call('StopTask', { task: taskArn, reason: 'waited for long enough' }));
+    const body = { task: taskArn, reason: 'waited for long enough' };
+    world.ledger.stopped(taskArn, await answerOf(world, 'StopTask', body));
   }
 }
 
