@@ -34,6 +34,15 @@ const programs = {
   },
   checked: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 500, 8000) }) },
   sluggish: { steady: true, healthCheck: true, behaviour: (random) => ({ healthyAfterMs: int(random, 5000, 45_000) }) },
+  // A rollout of it sees successes between failures.
+  unsteady: {
+    steady: true,
+    healthCheck: true,
+    behaviour: (random, { calm }) =>
+      !calm && int(random, 1, 2) === 1
+        ? { exitsAfterMs: int(random, 100, 8000), exitCode: 1 }
+        : { healthyAfterMs: int(random, 5000, 20_000) },
+  },
   dependent: {
     steady: true,
     behaviour: (random, { dependencyGone }) =>
