@@ -10,6 +10,11 @@ export interface Change<T> {
   readonly after: T | undefined;
 }
 
+/** Whether control decided the change, and no agent reported it: what agents report of a task is numbered. */
+export function isDecided({ before, after }: Change<Task>): boolean {
+  return before?.stateChangeNumber === after?.stateChangeNumber;
+}
+
 /** What one step did to the rows. */
 export interface StepChanges {
   readonly tasks: readonly Change<Task>[];

@@ -5,7 +5,7 @@
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
-import type { Rows, StepChanges } from '../mirror.ts';
+import { isDecided, type Rows, type StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
 import { durationOf } from './given-up.ts';
 import type { Problem, RestView } from './rest-view.ts';
@@ -14,8 +14,7 @@ import type { Problem, RestView } from './rest-view.ts';
 const overdueLimitMs = 60_000;
 
 export function checkDrains({ tasks, instances }: StepChanges, rows: Rows): void {
-  for (const change of tasks) {
-    const { before, after } = change;
+  for (const { before, after } of tasks.filter(isDecided)) {
     if (before?.desiredStatus !== 'RUNNING' || after?.desiredStatus !== 'STOPPED') continue;
     checkStop(after, views(after, instances, rows));
   }

@@ -5,7 +5,7 @@
 import { arnId, serviceArn, defaultRealm } from '#model/arn.ts';
 import type { Service } from '#model/service.ts';
 import { taskStatusRank, type Task } from '#model/task.ts';
-import type { Change, Rows, StepChanges } from '../mirror.ts';
+import { isDecided, type Change, type Rows, type StepChanges } from '../mirror.ts';
 import { Violation } from '../violation.ts';
 import { checkBreakerStarts, checkTrips } from './breakers.ts';
 import { checkEnds, checkLateStarts } from './given-up.ts';
@@ -30,8 +30,10 @@ export function checkRollouts(changes: StepChanges, rows: Rows): void {
       checkBreakerStarts(was, service, started, rows);
       checkLateStarts(was, service, started);
     }
-    checkReplacements(service, tasks, rows);
-    checkProtection(service, tasks);
+    // An agent may report a stop that a restored database has forgotten.
+    const decided = tasks.filter(isDecided);
+    checkReplacements(service, decided, rows);
+    checkProtection(service, decided);
   }
 }
 
