@@ -190,9 +190,12 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   }
 
   function admission(): Situation['admission'] {
-    if (holdsResources || isStopping(task)) return { admitted: true };
-    if (unverified.size > 0) return { admitted: false, why: 'asking the engine what runs' };
-    if (task.containers.some(({ phase }) => phase.name !== 'NONE' && phase.name !== 'PULLED')) {
+    if (holdsResources) return { admitted: true };
+    const hasContainers = task.containers.some(({ phase }) => phase.name !== 'NONE' && phase.name !== 'PULLED');
+    if (isStopping(task) && (!hasContainers || taskHasStopped(task))) return { admitted: true };
+    // What is on its way out takes its share until it has ended, also after a new start of the agent.
+    if (unverified.size > 0 && !isStopping(task)) return { admitted: false, why: 'asking the engine what runs' };
+    if (hasContainers) {
       holdsResources = true;
       resources.occupy(taskArn, claimOf(task));
       return { admitted: true };
