@@ -209,6 +209,8 @@ function removeForgotten(world: World): void {
  * database again. Nobody will ever speak for it, so it is deregistered once more.
  */
 async function deregisterGone(world: World): Promise<void> {
+  // What was called for at the last look shows here even when nothing has moved since.
+  await world.checks.run();
   const machines = new Set(world.hosts.map(({ machineId }) => machineId));
   const gone = [...world.rows.instances.values()].filter(
     ({ status, machineId }) => status !== 'INACTIVE' && !machines.has(machineId),

@@ -201,19 +201,12 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       return { admitted: true };
     }
     const answer = resources.request(taskArn, claimOf(task), decide);
-    switch (answer.kind) {
-      case 'admitted':
-        holdsResources = true;
-        return { admitted: true };
-      case 'waiting':
-        return { admitted: false, why: answer.why };
-      case 'impossible':
-        deliver({
-          kind: 'refused',
-          cause: { stopCode: 'TaskFailedToStart', reason: `ResourceInitializationError: ${answer.why}` },
-        });
-        return { admitted: false, why: answer.why };
+    if (answer.kind === 'impossible') {
+      const reason = `ResourceInitializationError: ${answer.why}`;
+      deliver({ kind: 'refused', cause: { stopCode: 'TaskFailedToStart', reason } });
     }
+    holdsResources = answer.kind === 'admitted';
+    return answer.kind === 'admitted' ? { admitted: true } : { admitted: false, why: answer.why };
   }
 
   function releaseResources(): void {

@@ -190,3 +190,26 @@ function expectWhereItBelongs(world: SupervisedEngine, { taskArn, shape, stopWan
   if (status === 'STOPPED') expect(running).toEqual([]);
   else expect(running.some(({ labels }) => labels['com.amazonaws.ecs.container-name'] === 'app')).toBe(true);
 }
+
+describe('an agent killed while a task is on its way out', () => {
+  it('keeps the room on the host for it until it has stopped', async () => {
+    const world = superviseFakeEngine({ capacity: { cpu: 1024, memoryMiB: 1024, gpuIds: [] } });
+    const of = (memory: number, command: readonly string[]) => ({
+      containerDefinitions: [{ ...app, memory, command: [...command] }],
+    });
+    world.start();
+    const first = world.assign(1, of(1000, programs.ignoresTerm.command));
+    await world.until(first, 'RUNNING');
+    const large = world.assign(2, of(512, programs.serves.command));
+    world.want(first, 'STOPPED');
+    await world.until(first, 'STOPPING');
+    world.kill();
+    world.start();
+    await world.clock.advance(5000);
+    expect(world.reported(first)?.lastStatus).toBe('STOPPING');
+    expect(world.engine.containers()).toHaveLength(1);
+    await world.until(first, 'STOPPED');
+    await world.until(large, 'RUNNING');
+    world.close();
+  });
+});

@@ -194,23 +194,6 @@ describe('room on the host', () => {
     await world.until(large, 'RUNNING');
   });
 
-  it('is kept by a task on its way out over a restart of the agent', async () => {
-    world = superviseFakeEngine({ capacity: { cpu: 1024, memoryMiB: 1024, gpuIds: [] } });
-    world.start();
-    const first = world.assign(1, one({ memory: 1000, command: [...programs.ignoresTerm.command] }));
-    await world.until(first, 'RUNNING');
-    const large = world.assign(2, one({ memory: 512 }));
-    world.want(first, 'STOPPED');
-    await world.until(first, 'STOPPING');
-    world.kill();
-    world.start();
-    await world.clock.advance(5000);
-    expect(world.reported(first)?.lastStatus).toBe('STOPPING');
-    expect(world.engine.containers()).toHaveLength(1);
-    await world.until(first, 'STOPPED');
-    await world.until(large, 'RUNNING');
-  });
-
   it('that can never be had fails the task', async () => {
     world.start();
     const state = await world.until(world.assign(1, one({ memory: 100_000 })), 'STOPPED');
