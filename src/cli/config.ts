@@ -13,6 +13,8 @@ export interface Endpoint {
   region: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** File with the authorities by which an https endpoint is known, as for `aws`; absent: those of the system. */
+  caBundle?: string;
 }
 
 export interface CliEnvironment {
@@ -58,8 +60,10 @@ export function findEndpoint(environment: CliEnvironment): Endpoint {
       next: 'export both; the first start of `berth control` writes them to admin-credentials.json in its state folder',
     });
   }
+  const caBundle = process.env['AWS_CA_BUNDLE'];
   return {
     url,
+    ...(caBundle === undefined || caBundle === '' ? {} : { caBundle }),
     region: process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
     accessKeyId,
     secretAccessKey,

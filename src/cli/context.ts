@@ -1,6 +1,9 @@
 /** What every command gets: the client, the streams, the cluster, the clock, and the way to print a result. */
+import { readFileSync } from 'node:fs';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
+import { CliError } from './errors.ts';
 import { findEndpoint, type CliEnvironment, type Endpoint } from './config.ts';
 import { renderTable, type Column } from './output/table.ts';
 import type { OutputMode, Terminal } from './output/terminal.ts';
@@ -37,7 +40,7 @@ export function createContext(options: ContextOptions): CliContext {
     output: 'table',
     cluster: options.environment.cluster,
     exitCode: 0,
-    endpoint: () => (endpoint ??= findEndpoint(options.environment)),
+    endpoint: () => (endpoint ??= trusted(findEndpoint(options.environment))),
     hasEndpoint: () => endpoint !== undefined,
     ecs() {
       const { url, region, accessKeyId, secretAccessKey } = context.endpoint();
@@ -51,6 +54,23 @@ export function createContext(options: ContextOptions): CliContext {
     },
   };
   return context;
+}
+
+/** From here on this process knows servers by the endpoint's bundle, and by nothing else. */
+function trusted(endpoint: Endpoint): Endpoint {
+  const { caBundle } = endpoint;
+  if (caBundle === undefined || !endpoint.url.startsWith('https:')) return endpoint;
+  // Not imported: most commands need no TLS, and it takes time to load.
+  const tls = process.getBuiltinModule('node:tls');
+  try {
+    tls.setDefaultCACertificates([readFileSync(caBundle, 'utf8')]);
+  } catch (error) {
+    throw new CliError(`AWS_CA_BUNDLE: ${caBundle} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+      next: 'it is a file of certificates, PEM: `berth env` says which',
+    });
+  }
+  return endpoint;
 }
 
 /** Prints rows as a table for people or the whole objects for programs. */

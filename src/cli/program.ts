@@ -13,6 +13,7 @@ import { addServiceCommands } from './commands/service.ts';
 import { addTaskCommands } from './commands/task.ts';
 import { addTaskDefinitionCommands } from './commands/taskdef.ts';
 import { addTaskLogsCommand } from './commands/task-logs.ts';
+import { addTrustCommands } from './commands/trust.ts';
 import { addWhyCommand } from './commands/why.ts';
 import type { CliContext } from './context.ts';
 import type { OutputMode } from './output/terminal.ts';
@@ -45,6 +46,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addInstanceCommands(program, context);
   addClusterCommands(program, context);
   addCapacityProviderCommands(program, context);
+  addTrustCommands(program, context);
   addWhyCommand(program, context);
   addEnvCommand(program, context);
   addBackupCommand(program, context);

@@ -108,7 +108,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       openBackup: () => openBackup({ config, clock, breathe }),
       distribution: ownDistribution(),
       trust,
-      tls: () => tls.listener && { port: portOf(tls.listener.server.address()) },
+      tls: () => tls.listener && { port: portOf(tls.listener.server.address()), names: config.tls?.names ?? [] },
       revoked: sessions.revoked,
       ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
     });

@@ -68,7 +68,8 @@ export function installedAwsCommands(): string[] {
   return [...found.values()];
 }
 
-function runAws(
+/** The JSON that it prints; rejects with what it printed as an error. */
+export function runAws(
   command: string,
   args: readonly string[],
   environment: Record<string, string>,

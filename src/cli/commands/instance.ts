@@ -1,4 +1,4 @@
-/** `berth instance list | show | drain | activate`. */
+/** `berth instance list | show | drain | activate`; how machines join is in instance-invite.ts. */
 import {
   TagResourceCommand,
   UpdateContainerInstancesStateCommand,
@@ -14,6 +14,7 @@ import { findInstance, listInstances, listTasks } from '../lookup.ts';
 import { parsePositive } from '../options.ts';
 import { age, renderFields } from '../output/table.ts';
 import { waitForDrain } from '../wait.ts';
+import { addInviteCommands } from './instance-invite.ts';
 
 interface DrainOptions {
   deadline?: string;
@@ -52,6 +53,7 @@ export function addInstanceCommands(program: Command, context: CliContext): void
     .description('let tasks be placed again')
     .argument('<id>')
     .action((id: string) => activateInstance(context, id));
+  addInviteCommands(instance, context);
 }
 
 function amount(resources: Resource[] | undefined, name: string): number | undefined {

@@ -7,7 +7,7 @@ import { RotationRequest, type TrustDescription } from '#protocol/trust/descript
 import type { Trust } from '../trust/trust.ts';
 
 /** What the TLS listener took; undefined where there is none. */
-export type TlsAddress = () => { readonly port: number } | undefined;
+export type TlsAddress = () => { readonly port: number; readonly names: readonly string[] } | undefined;
 
 export interface TrustAdminOptions {
   readonly trust: Trust;
@@ -30,7 +30,12 @@ export async function describeTrust({ trust, tls }: TrustAdminOptions): Promise<
     bundle: await trust.bundle(),
     ...(listening !== undefined &&
       own !== undefined && {
-        tls: { port: listening.port, names: [...own.names], notAfter: toIsoTime(own.notAfter) },
+        tls: {
+          port: listening.port,
+          names: [...own.names],
+          given: [...listening.names],
+          notAfter: toIsoTime(own.notAfter),
+        },
       }),
   };
 }

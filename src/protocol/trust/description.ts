@@ -27,8 +27,10 @@ export const TrustDescription = z.object({
   waiting: z.array(waitingMachine),
   /** PEM of what machines and clients are to trust. */
   bundle: z.string(),
-  /** Absent where control is reached from its own machine alone. */
-  tls: z.object({ port: z.number().int(), names: z.array(z.string()), notAfter: z.string() }).exactOptional(),
+  /** Absent where control is reached from its own machine alone. `given`: those of `names` that control was told. */
+  tls: z
+    .object({ port: z.number().int(), names: z.array(z.string()), given: z.array(z.string()), notAfter: z.string() })
+    .exactOptional(),
 });
 export type TrustDescription = z.infer<typeof TrustDescription>;
 
