@@ -87,7 +87,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let tick: Timer | undefined;
 
   const services = queue('looking at a service failed', 4, lookAtService);
-  const instances = queue('looking at a container instance failed', 4, lookAtInstance);
+  /** Nearly all looks at instances only read, and the store lets those that wait read together. */
+  const instances = queue('looking at a container instance failed', 64, lookAtInstance);
   const provisioning = queue('looking at the waiting tasks of a cluster failed', 1, lookAtWaiting);
   /** Of many instances that change at once, a cluster's services are told once in a while. */
   const clusters = queue('the services of a cluster could not be told of a change', 1, (clusterName) =>
@@ -128,9 +129,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     );
     setMembership(wantPlace, serviceArn, look.wantsPlace);
     setMembership(awaitImages, serviceArn, look.awaitsImages);
-    if (look.tasks < gatheringFromTasks) gatheringMs.delete(serviceArn);
-    else gatheringMs.set(serviceArn, look.tasks * gatheringMsPerTask);
-    return { lookAgainAt: look.lookAgainAt };
+    if (look.tasks < gatheringFromTasks) {
+      gatheringMs.delete(serviceArn);
+      return { lookAgainAt: look.lookAgainAt };
+    }
+    const ms = look.tasks * gatheringMsPerTask;
+    gatheringMs.set(serviceArn, ms);
+    return { lookAgainAt: gathered(look.lookAgainAt, ms) };
+  }
+
+  /** Its tasks were started one after the other, so their moments come one after the other, too; what is due by now is not put off. */
+  function gathered(lookAgainAt: number | undefined, ms: number): number | undefined {
+    const now = clock.now();
+    return lookAgainAt === undefined || lookAgainAt <= now ? lookAgainAt : Math.max(lookAgainAt, now + ms);
   }
 
   async function lookAtInstance(containerInstanceArn: string): Promise<LookAgain> {

@@ -1,7 +1,7 @@
 /** Writes whether an instance's agent is connected, to the instance and to its live tasks. Only the session layer writes these fields. */
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
-import type { StoreTransaction } from '../store/store.ts';
+import type { Store, StoreTransaction } from '../store/store.ts';
 
 export interface ConnectivityChange {
   readonly connected: boolean;
@@ -49,15 +49,25 @@ export async function writeConnectivity(
   await putWithConnectivity(tx, instance, change);
 }
 
+/** A fleet is too large for one transaction: each of these instances is written with all its tasks. */
+const silencedAtOnce = 50;
+
 /**
  * At the start of control nobody is connected. The silence of every instance is dated from now: control was away itself, and an agent that had
- * nobody to talk to is not lost.
+ * nobody to talk to is not lost. Whoever starts and ends half way leaves the rest to the next start.
  */
-export async function startSilences(tx: StoreTransaction, now: number): Promise<void> {
-  const instances = await tx.containerInstances.list({
-    statuses: ['REGISTERING', 'REGISTRATION_FAILED', 'ACTIVE', 'DRAINING', 'DEREGISTERING'],
-  });
-  for (const instance of instances) {
+export async function startSilences(store: Pick<Store, 'read' | 'write'>, now: number): Promise<void> {
+  const instances = await store.read((tx) => tx.containerInstances.list({}));
+  const arns = instances.map(({ containerInstanceArn }) => containerInstanceArn);
+  for (let start = 0; start < arns.length; start += silencedAtOnce) {
+    await store.write((tx) => silence(tx, arns.slice(start, start + silencedAtOnce), now));
+  }
+}
+
+async function silence(tx: StoreTransaction, containerInstanceArns: readonly string[], now: number): Promise<void> {
+  for (const arn of containerInstanceArns) {
+    const instance = await tx.containerInstances.get(arn);
+    if (instance === undefined || instance.status === 'INACTIVE') continue;
     await putWithConnectivity(tx, { ...instance, agentConnectedChangedAt: now }, { connected: false, now });
   }
 }

@@ -83,6 +83,8 @@ export function createSessions(options: SessionsOptions): Sessions {
   /** By cluster and machine id; entries of `owners` and `current` come and go together. */
   const owners = new Map<string, Owner>();
   const current = new Map<string, Session>();
+  /** What each has claimed, whether or not a newer one has taken it over. */
+  const claims = new WeakMap<Session, { readonly machine: string; readonly containerInstanceArn: string }>();
   const turns = createTurns();
   const telemetry = createTelemetryBoard({ store, clock, logger });
   const execs = createExecBroker({ clock, ids, logger, current: (arn) => current.get(arn)?.serving });
@@ -175,6 +177,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       return;
     }
     const before = owners.get(machine)?.session;
+    claims.set(session, { machine, containerInstanceArn });
     owners.set(machine, { session, hello });
     current.set(containerInstanceArn, session);
     before?.end(closeCodes.superseded, 'a newer session of this container instance took over');
@@ -182,12 +185,13 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   function ended(session: Session): void {
     open.delete(session);
-    for (const [machine, owner] of owners) if (owner.session === session) owners.delete(machine);
-    for (const [containerInstanceArn, owner] of current) {
-      if (owner !== session) continue;
-      current.delete(containerInstanceArn);
-      queue.add(containerInstanceArn);
-    }
+    const claim = claims.get(session);
+    if (claim === undefined) return;
+    const { machine, containerInstanceArn } = claim;
+    if (owners.get(machine)?.session === session) owners.delete(machine);
+    if (current.get(containerInstanceArn) !== session) return;
+    current.delete(containerInstanceArn);
+    queue.add(containerInstanceArn);
   }
 
   function askForRenewal(session: Session): void {
@@ -254,7 +258,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   return {
     async start() {
       const now = clock.now();
-      await store.write((tx) => startSilences(tx, now));
+      await startSilences(store, now);
       unsubscribe = store.subscribe(({ assignments }) => {
         for (const containerInstanceArn of assignments) {
           if (current.has(containerInstanceArn)) queue.add(containerInstanceArn);
