@@ -28,7 +28,7 @@ import type { Cluster } from '#model/cluster.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
 import { activationTable, machineCertificateTable } from './machine-trust.ts';
-import { inOrder, Rows, type UndoLog } from './rows.ts';
+import { inOrder, KeyIndex, Rows, type UndoLog } from './rows.ts';
 import { serviceDeploymentTable, serviceRevisionTable } from './service-deployments.ts';
 import { taskDefinitionTable } from './task-definitions.ts';
 import { taskTable, type MemoryTaskTable } from './tasks.ts';
@@ -166,7 +166,6 @@ function guarded(tx: StoreTransaction, door: Door): StoreTransaction {
 
 function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction {
   const clusters = new Rows<Cluster>(undo);
-  const instances = new Rows<ContainerInstance>(undo);
   const services = new Rows<Service>(undo);
   const idempotency = new Rows<IdempotencyRecord>(undo);
   const settings = new Rows<AccountSetting>(undo);
@@ -177,7 +176,7 @@ function createTables(undo: UndoLog, recorder: ChangeRecorder): StoreTransaction
     clusters: clusterTable(clusters, recorder),
     capacityProviders: capacityProviderTable(providers),
     taskDefinitions: taskDefinitionTable(undo, recorder),
-    containerInstances: containerInstanceTable(instances, recorder, tasks),
+    containerInstances: containerInstanceTable(undo, recorder, tasks),
     tasks,
     services: serviceTable(services, recorder),
     serviceDeployments: serviceDeploymentTable(undo),
@@ -247,16 +246,35 @@ function capacityProviderTable(rows: Rows<CapacityProvider>): CapacityProviderTa
 }
 
 function containerInstanceTable(
-  rows: Rows<ContainerInstance>,
+  undo: UndoLog,
   recorder: ChangeRecorder,
   tasks: Pick<MemoryTaskTable, 'occupants'>,
 ): ContainerInstanceTable {
+  /** ARNs in order, until one comes or goes. */
+  let order: readonly string[] | undefined;
+  const arnsByMachine = new KeyIndex();
+  const rows = new Rows<ContainerInstance>(undo, (before, after) => {
+    if (before === undefined || after === undefined) order = undefined;
+    if (before !== undefined) arnsByMachine.remove(before.machineId, before.containerInstanceArn);
+    if (after !== undefined) arnsByMachine.add(after.machineId, after.containerInstanceArn);
+  });
   /** As they were told last: one that says the same is the same. */
   const places = new Map<string, OccupiedInstance>();
 
+  function* inOrderOfArn(): Iterable<ContainerInstance> {
+    order ??= inOrder(rows.values(), ({ containerInstanceArn }) => containerInstanceArn).map(
+      ({ containerInstanceArn }) => containerInstanceArn,
+    );
+    for (const arn of order) {
+      const row = rows.get(arn);
+      if (row !== undefined) yield row;
+    }
+  }
+
   function byMachine(clusterName: string, machineId: string): ContainerInstance | undefined {
-    for (const row of rows.values()) {
-      if (row.machineId === machineId && row.clusterName === clusterName && row.status !== 'INACTIVE') return row;
+    for (const arn of arnsByMachine.keys(machineId)) {
+      const row = rows.get(arn);
+      if (row !== undefined && row.clusterName === clusterName && row.status !== 'INACTIVE') return row;
     }
     return undefined;
   }
@@ -295,12 +313,12 @@ function containerInstanceTable(
       });
     },
     list({ clusterName, statuses }) {
-      const wanted = [...rows.values()].filter(
-        (row) =>
-          (statuses === undefined ? row.status !== 'INACTIVE' : statuses.includes(row.status)) &&
-          (clusterName === undefined || row.clusterName === clusterName),
-      );
-      return Promise.resolve(inOrder(wanted, ({ containerInstanceArn }) => containerInstanceArn));
+      const wanted: ContainerInstance[] = [];
+      for (const row of inOrderOfArn()) {
+        const has = statuses === undefined ? row.status !== 'INACTIVE' : statuses.includes(row.status);
+        if (has && (clusterName === undefined || row.clusterName === clusterName)) wanted.push(row);
+      }
+      return Promise.resolve(wanted);
     },
   };
   return table;
