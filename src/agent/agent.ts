@@ -22,6 +22,7 @@ import type { Images, RunnerSettings } from './runner/runner-ports.ts';
 import { createSupervisor } from './runner/supervisor.ts';
 import { createSession, type AgentSession, type ConnectionState } from './session/connection.ts';
 import type { Connector } from './session/connector.ts';
+import type { ResponderContext } from './session/responders.ts';
 import type { HostFacts } from './session/handshake.ts';
 import type { Journal } from './state/journal.ts';
 import { imageReferences, portsInUse, taskHasStopped, type AgentTask } from './tasks/agent-task.ts';
@@ -58,6 +59,10 @@ export interface AgentOptions {
   config: AgentSettings;
   /** Control asks for a certificate by another authority. Must not throw. */
   renewIdentity?(): void;
+  /** Brings the agent another version; none is brought unless set. */
+  update?: ResponderContext['update'];
+  /** A session is open: registered, welcomed. */
+  onOpened?(): void;
   /** Control will not have this agent, and asking again is no use before somebody acts. Containers go on. */
   refused(because: string): void;
 }
@@ -138,7 +143,11 @@ export function createAgent(options: AgentOptions): Agent {
     prepull: prepull.obtain,
     ...(options.renewIdentity === undefined ? {} : { renewIdentity: options.renewIdentity }),
     // A machine that control does not know yet has no use for images.
-    onOpened: prepull.start,
+    onOpened() {
+      prepull.start();
+      options.onOpened?.();
+    },
+    ...(options.update === undefined ? {} : { update: options.update }),
     clock,
     random,
     logger,

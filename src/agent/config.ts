@@ -48,6 +48,8 @@ export interface AgentConfig {
   localEndpoints: LocalEndpointSettings;
   logLevel: LogLevel;
   watch: WatchSettings;
+  /** Whether the agent brings itself other versions when control asks for it. */
+  updatesEnabled: boolean;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
 }
@@ -113,10 +115,14 @@ function whole(initial: number, least: number, most: number) {
     .default(initial);
 }
 
-const flag = z
-  .enum(['true', 'false'], { error: 'expected true or false' })
-  .default('false')
-  .transform((text) => text === 'true');
+function flagOf(initial: 'true' | 'false') {
+  return z
+    .enum(['true', 'false'], { error: 'expected true or false' })
+    .default(initial)
+    .transform((text) => text === 'true');
+}
+
+const flag = flagOf('false');
 
 /** Where install.sh has another one: it says so in agent.env. */
 const defaultDataFolder = '/var/lib/berth/agent';
@@ -157,6 +163,7 @@ const Environment = z.object({
   ECS_IMAGE_PULL_BEHAVIOR: z.enum(pullBehaviours).default('default'),
   ECS_IMAGE_PULL_TIMEOUT: duration('2h', '1s'),
   ECS_IMAGE_PULL_INACTIVITY_TIMEOUT: duration('1m', '1m'),
+  ECS_UPDATES_ENABLED: flagOf('true'),
   ECS_DISABLE_IMAGE_CLEANUP: flag,
   ECS_IMAGE_CLEANUP_INTERVAL: duration('30m', '1s'),
   ECS_IMAGE_MINIMUM_CLEANUP_AGE: duration('1h', '0s'),
@@ -259,6 +266,7 @@ export function readConfig(
     watch: watchSettings(rest),
     logLevel: rest.ECS_LOGLEVEL,
     ...(rest.BERTH_TASK_SUBNET === undefined ? {} : { taskSubnet: rest.BERTH_TASK_SUBNET }),
+    updatesEnabled: rest.ECS_UPDATES_ENABLED,
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
   };
 }

@@ -2,6 +2,8 @@
  * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. `berth agent purge` takes what
  * the stopped agent left on its engine off it, `join` gets the machine its certificate, `renew` another one. Exit codes, as ecs-agent's: 0 stopped,
  * 1 start me again, 5 starting again is no use before somebody acts.
+ * the stopped agent left on its engine off it. Exit codes, as ecs-agent's: 0 stopped,
+ * 1 start me again, 5 starting again is no use before somebody acts, 42 start what is installed by now.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +14,7 @@ import { createLogger, silentLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom } from '#lib/random.ts';
 import { readNotifySettings } from '#lib/service-manager/config.ts';
 import { createServiceManager } from '#lib/service-manager/notify.ts';
-import { version } from '#lib/version.ts';
+import { commit, version } from '#lib/version.ts';
 import { createAgent } from './agent.ts';
 import { ConfigError, readConfig, type AgentConfig } from './config.ts';
 import { createDockerEngine } from './engine/docker.ts';
@@ -36,9 +38,10 @@ import { createWebSocketConnector, type AgentCredentials } from './session/webso
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
 import { machineIdIn } from './state/machine-id.ts';
+import { createAgentUpgrade } from './upgrade/agent-upgrade.ts';
 import { createWatch } from './watch.ts';
 
-const exitCodes = { stopped: 0, again: 1, useless: 5 } as const;
+const exitCodes = { stopped: 0, again: 1, useless: 5, update: 42 } as const;
 
 /** ecs-agent's: engine work may take this long to come to rest. */
 const stopLimitMs = 5000;
@@ -147,6 +150,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     ...gpus,
     registrySecrets: secrets !== undefined,
     agentVersion: version,
+    agentHash: commit,
     ...config,
   });
   const watch = createWatch({
@@ -173,6 +177,12 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     clock: systemClock,
     logger,
   });
+  const upgrade = createAgentUpgrade({
+    config,
+    clock: systemClock,
+    logger,
+    restart: (because) => ended.resolve({ code: exitCodes.update, because }),
+  });
   const agent = createAgent({
     engine,
     execEngine: engine,
@@ -197,6 +207,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     random: systemRandom,
     logger,
     config: { ...config, defaultStopTimeout: Math.ceil(config.stopTimeoutMs / 1000) },
+    update: upgrade.update,
+    onOpened: upgrade.proven,
     refused: (because) => ended.resolve({ code: exitCodes.useless, because }),
   });
   logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
@@ -209,6 +221,7 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   serviceManager.ready();
   const { code, because } = await ended.promise;
   serviceManager.stopping();
+  upgrade.stop();
   logger.info({ because }, 'the agent stops; containers go on');
   try {
     const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop(), keeper?.stop()]);

@@ -1,7 +1,8 @@
 /** The command line: parses, runs one command, and turns what went wrong into a message, advice and an exit code (0 done, 1 failed, 2 wrong usage). */
 import { CommanderError } from 'commander';
 import { systemClock } from '#lib/clock.ts';
-import { versionText } from '#lib/version.ts';
+import { commit, version } from '#lib/version.ts';
+import { versionOfBuild } from '#model/agent-update.ts';
 import { readEnvironment } from './config.ts';
 import { createContext, type CliContext } from './context.ts';
 import { explain } from './errors.ts';
@@ -18,7 +19,7 @@ export async function main(args: string[], root: string): Promise<number> {
   });
   abortOnSignals(interrupt);
   const context = createContext({ environment, terminal, clock: systemClock, signal: interrupt.signal });
-  const program = buildProgram(context, versionText);
+  const program = buildProgram(context, versionOfBuild(version, commit));
   try {
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;

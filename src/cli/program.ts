@@ -14,6 +14,7 @@ import { addTaskCommands } from './commands/task.ts';
 import { addTaskDefinitionCommands } from './commands/taskdef.ts';
 import { addTaskLogsCommand } from './commands/task-logs.ts';
 import { addTrustCommands } from './commands/trust.ts';
+import { addUpgradeCommand } from './commands/upgrade.ts';
 import { addWhyCommand } from './commands/why.ts';
 import type { CliContext } from './context.ts';
 import type { OutputMode } from './output/terminal.ts';
@@ -50,6 +51,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addWhyCommand(program, context);
   addEnvCommand(program, context);
   addBackupCommand(program, context);
+  addUpgradeCommand(program, context);
   program.commandsGroup(daemons);
   addDevCommands(program, context);
   // The daemons are started before this tree is loaded (src/main.ts); here they are only explained.

@@ -209,6 +209,31 @@ export async function waitForDrain(
   return instance;
 }
 
+export async function waitForAgentUpdate(
+  context: CliContext,
+  id: string,
+  timeoutSeconds: number,
+): Promise<ContainerInstance> {
+  let instance = await findInstance(context, id);
+  const name = shortId(instance.containerInstanceArn) ?? id;
+  await wait(context, {
+    what: `the agent of ${name} to be updated`,
+    timeoutSeconds,
+    lookAgain: `look again with \`berth instance show ${name}\`; the agent’s log says more, and containers go on meanwhile`,
+    async look() {
+      instance = await findInstance(context, id);
+      const { agentUpdateStatus: status = 'PENDING', statusReason, agentConnected } = instance;
+      const failed = { failed: statusReason ?? `the agent of ${name} was not updated` };
+      return {
+        items: [{ key: name, text: `  ${name}  ${status}${agentConnected === true ? '' : '  (not connected)'}` }],
+        lines: [],
+        outcome: status === 'UPDATED' ? 'done' : status === 'FAILED' ? failed : 'waiting',
+      };
+    },
+  });
+  return instance;
+}
+
 /** Resolves when every task has reached the status, or a later one; a task that stopped without having run fails the wait for RUNNING. */
 export async function waitForTasks(
   context: CliContext,

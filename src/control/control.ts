@@ -9,6 +9,8 @@ import { breathe, deadline, systemClock, type Clock } from '#lib/clock.ts';
 import { systemIds, type Ids } from '#lib/ids.ts';
 import { createLogger, type Logger } from '#lib/logger.ts';
 import { systemRandom, type Random } from '#lib/random.ts';
+import { commit, version } from '#lib/version.ts';
+import { versionOfBuild } from '#model/agent-update.ts';
 import { distributionFolder, readShippedFile } from '#lib/shipped-files.ts';
 import { ensureDefaultCluster } from './api/clusters.ts';
 import type { Distribution } from './api/distribution.ts';
@@ -24,6 +26,7 @@ import { attachSessionServer } from './sessions/server.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createPostgresStore } from './store/postgres.ts';
 import { createSqliteStore } from './store/sqlite.ts';
+import { createReleaseSource } from './upgrade/release-source.ts';
 import type { Store } from './store/store.ts';
 import type { TlsListener } from './trust/tls-listener.ts';
 import { createTrust, type Trust } from './trust/trust.ts';
@@ -73,6 +76,12 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
     const trust = createTrust({ home: config.home, names: config.tls?.names ?? [], store, clock, ids, logger });
     const tls: { listener?: TlsListener } = {};
 
+    const release = createReleaseSource({
+      folder: distributionFolder(),
+      version: versionOfBuild(version, commit),
+      sign: trust.sign,
+      logger,
+    });
     const { heartbeatIntervalMs } = config;
     const sessions = createSessions({
       store,
@@ -83,6 +92,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       logger,
       heartbeatIntervalMs,
       issuer: trust.issuer,
+      release,
     });
     trust.subscribe(sessions.issuerChanged);
     await sessions.start();
@@ -107,6 +117,7 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
       utilisation: sessions.utilisation,
       openBackup: () => openBackup({ config, clock, breathe }),
       distribution: ownDistribution(),
+      release,
       trust,
       tls: () => tls.listener && { port: portOf(tls.listener.server.address()), names: config.tls?.names ?? [] },
       revoked: sessions.revoked,

@@ -8,6 +8,3 @@ export const version = packageJson.version;
 
 /** As ECS writes `agentHash`, e.g. `1f3a9c2` or `*1f3a9c2`; undefined when the sources run, or were built outside a clone. */
 export const commit = typeof BERTH_COMMIT === 'string' && BERTH_COMMIT !== '' ? BERTH_COMMIT : undefined;
-
-/** For people: `0.1.0 (1f3a9c2)`. */
-export const versionText = commit === undefined ? version : `${version} (${commit})`;

@@ -2,8 +2,9 @@
  * A container instance: one machine with an agent. Resources and versions are written by the agent at registration, custom
  * attributes and status through the API, connectivity by control's session layer.
  */
-import type { Prepull } from './prepull.ts';
+import type { AgentUpdate } from './agent-update.ts';
 import type { Attribute } from './attributes.ts';
+import type { Prepull } from './prepull.ts';
 import type { InstanceResources } from './resources.ts';
 import type { Tag } from './tag.ts';
 
@@ -81,12 +82,14 @@ export interface ContainerInstance {
   forgottenAssignments?: readonly { after: number; upTo: number }[];
   /** Images that it was asked to have ahead of deployments. */
   prepulls?: readonly Prepull[];
+  /** The last update of its agent that somebody asked for. */
+  agentUpdate?: AgentUpdate;
 }
 
-/** All attributes with custom values winning over reported ones. */
 /** How the `statusReason` of a DRAINING instance begins when no task is left on it. */
 export const drainingComplete = 'Draining is complete';
 
+/** All attributes with custom values winning over reported ones. */
 export function instanceAttributes(
   instance: Pick<ContainerInstance, 'agentAttributes' | 'customAttributes'>,
 ): Attribute[] {

@@ -69,7 +69,7 @@ export class SimulatedControl {
     await sessions.start();
     const reconciler = createReconciler({ ...shared, config });
     await reconciler.start();
-    const dispatcher = createDispatcher({ ...shared, execs: sessions.execs });
+    const dispatcher = createDispatcher({ ...shared, execs: sessions.execs, release: () => undefined });
     this.#running = { sessions, reconciler, dispatcher: this.#options.wrapDispatcher?.(dispatcher) ?? dispatcher };
     network.listen(process, sessions.accept);
   }

@@ -28,6 +28,8 @@ export interface HostOptions {
   /** Whether the operator has credentials for secrets that `repositoryCredentials` names. */
   registrySecrets?: boolean;
   agentVersion: string;
+  /** The commit it was built of. */
+  agentHash?: string | undefined;
   reservedMemoryMiB: number;
   /** Told first among the taken ports. */
   reservedPorts: readonly HostPort[];
@@ -40,7 +42,7 @@ export interface HostOptions {
 export interface HostDescription {
   hostname: string;
   fingerprint: string;
-  versions: { agent: string; docker: string };
+  versions: { agent: string; agentHash?: string; docker: string };
   resources: { cpu: number; memoryMiB: number; takenPorts: HostPort[]; gpuIds: string[] };
   attributes: Attribute[];
   tags: Tag[];
@@ -140,7 +142,11 @@ export function describeHost(facts: DescribeHost): HostDescription {
   return {
     hostname: machine.hostname,
     fingerprint: machine.fingerprint,
-    versions: { agent: options.agentVersion, docker: engine.version },
+    versions: {
+      agent: options.agentVersion,
+      ...(options.agentHash === undefined ? {} : { agentHash: options.agentHash }),
+      docker: engine.version,
+    },
     resources: { ...resourcesOf(options, machine, listening), gpuIds: facts.gpuIds },
     attributes: [
       ...builtInAttributes(options, machine),

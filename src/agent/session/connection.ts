@@ -53,6 +53,8 @@ export interface SessionOptions {
   prepull?: ResponderContext['prepull'];
   /** Control asks for a certificate by another authority; nothing by default. Must not throw. */
   renewIdentity?(): void;
+  /** Brings the agent another version; must not reject. Absent: none is brought. */
+  update?: ResponderContext['update'];
   /** A session is open. Must not throw. */
   onOpened?(): void;
   /** No reconnect follows: somebody has to act, as the advice says. */
@@ -202,7 +204,7 @@ export function createSession(options: SessionOptions): AgentSession {
   }
 
   function createServing(welcome: Welcome): Serving {
-    const { prepull = refusePrepull } = options;
+    const { prepull = refusePrepull, update = refuseUpdate } = options;
     const questions = createStopQuestions(clock, send);
     const logs = createLogStreams({ source: options.logs, clock, send });
     const execs = createExecStreams({ source: options.execs, send });
@@ -223,6 +225,7 @@ export function createSession(options: SessionOptions): AgentSession {
         protections,
         prepull,
         renewIdentity: () => options.renewIdentity?.(),
+        update,
         execs,
         logger,
         send,
@@ -319,6 +322,11 @@ export function createSession(options: SessionOptions): AgentSession {
 function refusePrepull(): ReturnType<ResponderContext['prepull']> {
   return Promise.resolve({ kind: 'failed', reason: 'this agent pulls no images ahead of tasks' });
 }
+
+const refuseUpdate: ResponderContext['update'] = ({ version }, report) => {
+  report({ version, status: 'FAILED', reason: 'this agent does not update itself' });
+  return Promise.resolve();
+};
 
 function stateOf(phase: Phase): ConnectionState {
   switch (phase.name) {

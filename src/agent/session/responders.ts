@@ -3,7 +3,9 @@
  * of it. Responders throw what the journal throws; the session ends then, and control sends again.
  */
 import type { Logger } from '#lib/logger.ts';
+import type { AgentUpdateReport } from '#model/agent-update.ts';
 import type { AgentMessage, ControlMessage } from '#protocol/session/messages.ts';
+import type { UpdateAgent } from '#protocol/session/upgrade.ts';
 import type { ExecStreams } from './exec-streams.ts';
 import type { LogStreams } from './log-streams.ts';
 import type { Outbox } from './outbox.ts';
@@ -22,6 +24,8 @@ export interface ResponderContext {
   renewIdentity(): void;
   /** Must not reject. */
   prepull(images: PrepullImages['images']): Promise<PrepullOutcome['outcome']>;
+  /** Brings the agent another version; progress goes to `report`. Must not reject. */
+  update(offered: UpdateAgent, report: (report: AgentUpdateReport) => void): Promise<void>;
   readonly execs: ExecStreams;
   readonly logger: Logger;
   send(message: AgentMessage): void;
@@ -89,6 +93,9 @@ const responders: Responders = {
   },
 
   renewIdentity: (_message, { renewIdentity }) => renewIdentity(),
+  updateAgent(message, { update, send }) {
+    void update(message, (report) => send({ type: 'agentUpdate', ...report }));
+  },
 
   protectionAnswer: (message, { protections }) => protections.answered(message),
 

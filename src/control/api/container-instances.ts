@@ -152,7 +152,8 @@ async function withStatus(
   return (await tx.containerInstances.get(instance.containerInstanceArn)) ?? instance;
 }
 
-async function shown(
+/** As answers have them. */
+export async function shown(
   tx: StoreTransaction,
   { clock }: Pick<HandlerContext, 'clock'>,
   clusterName: string,

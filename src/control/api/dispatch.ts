@@ -17,9 +17,11 @@ import {
 } from '#protocol/ecs/errors.ts';
 import { isOperationName, isUnsupportedOperationName, type OperationName } from '#protocol/ecs/operations.ts';
 import { parseInput } from '#protocol/ecs/parse.ts';
+import type { ReleaseSource } from '../sessions/agent-updates.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { Store } from '../store/store.ts';
 import { accountSettingHandlers } from './account-settings.ts';
+import { agentUpdateHandlers } from './agent-updates.ts';
 import { attributeHandlers } from './attributes.ts';
 import { capacityProviderHandlers } from './capacity-providers.ts';
 import { clusterHandlers } from './clusters.ts';
@@ -42,6 +44,7 @@ export interface DispatcherOptions {
   readonly ids: Ids;
   readonly random: Random;
   readonly execs: Pick<ExecBroker, 'grant'>;
+  readonly release: ReleaseSource;
   readonly logger: Logger;
 }
 
@@ -67,6 +70,7 @@ export interface Dispatcher {
 
 const handlers: Handlers = {
   ...accountSettingHandlers,
+  ...agentUpdateHandlers,
   ...attributeHandlers,
   ...capacityProviderHandlers,
   ...clusterHandlers,

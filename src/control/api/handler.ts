@@ -4,6 +4,7 @@ import type { Ids } from '#lib/ids.ts';
 import type { Random } from '#lib/random.ts';
 import type { Realm } from '#model/arn.ts';
 import type { InputOf, OperationName } from '#protocol/ecs/operations.ts';
+import type { ReleaseSource } from '../sessions/agent-updates.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { Store } from '../store/store.ts';
 import type { Principal } from './sigv4.ts';
@@ -16,6 +17,8 @@ export interface HandlerContext {
   readonly random: Random;
   readonly execs: Pick<ExecBroker, 'grant'>;
   readonly principal: Principal;
+  /** What agents can be updated to. */
+  readonly release: ReleaseSource;
   /** Where the caller reaches us, e.g. `http://127.0.0.1:4566`. */
   readonly origin: string;
 }

@@ -17,6 +17,7 @@ import { isOperationName, isUnsupportedOperationName, targetPrefix } from '#prot
 import { isSsmOperationName, ssmTargetPrefix } from '#protocol/ssm/operations.ts';
 import { rotationPath, trustPath } from '#protocol/trust/description.ts';
 import type { Explainer } from '../reconciler/explainer.ts';
+import type { ReleaseSource } from '../sessions/agent-updates.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
@@ -49,6 +50,7 @@ export interface ApiOptions {
   readonly findKey: (accessKeyId: string) => Promise<SigningKey | undefined>;
   readonly connectedAgents: () => number;
   readonly utilisation: UtilisationSource;
+  readonly release: ReleaseSource;
   /** The lines of a backup of this service. */
   readonly openBackup: () => Promise<AsyncGenerator<string>>;
   readonly distribution: Distribution;

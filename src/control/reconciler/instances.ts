@@ -1,9 +1,10 @@
 /**
- * What control does about an instance itself, beside its services. Silent ones: services replace their tasks by policies of their own
+ * What control does about an instance itself, beside its services. Updates of agents that are not done in time have failed. Silent ones: services replace their tasks by policies of their own
  * (deployments/absences.ts); here their patience ends: a lost task whose instance does not come back within a day is declared STOPPED, and an agent that
  * returns after that is told to stop it. DRAINING ones: standalone tasks and the deadline (deployments/drain.ts). What is due is decided again inside
  * the transaction: an agent may return, and a user may undrain, at the very moment.
  */
+import { afterDeadline, isUpdateUnderWay, updateDeadline } from '#model/agent-update.ts';
 import { arnId } from '#model/arn.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
@@ -32,7 +33,11 @@ export const givenUpAfterMs = 24 * 60 * 60 * 1000;
 export async function reconcileInstance(deps: InstanceLookDeps, containerInstanceArn: string): Promise<InstanceLook> {
   const instance = await deps.store.read((tx) => tx.containerInstances.get(containerInstanceArn));
   if (instance === undefined) return {};
-  const times = [await lookAtSilence(deps, instance), await lookAtDrain(deps, instance)];
+  const times = [
+    await lookAtSilence(deps, instance),
+    await lookAtDrain(deps, instance),
+    await lookAtUpdate(deps, instance),
+  ];
   const known = times.filter((time) => time !== undefined);
   return { instance, ...(known.length === 0 ? {} : { lookAgainAt: Math.min(...known) }) };
 }
@@ -61,6 +66,23 @@ async function lookAtDrain(
     for (const { tasks, ...request } of stops) await requestStops(tx, deps, tasks, request);
     return wakeAt;
   });
+}
+
+/** An update that is not done in time has failed. */
+async function lookAtUpdate(
+  { store, clock }: InstanceLookDeps,
+  { agentUpdate, containerInstanceArn }: ContainerInstance,
+): Promise<number | undefined> {
+  if (agentUpdate === undefined || !isUpdateUnderWay(agentUpdate)) return undefined;
+  if (clock.now() < updateDeadline(agentUpdate)) return updateDeadline(agentUpdate);
+  await store.write(async (tx) => {
+    const instance = await tx.containerInstances.get(containerInstanceArn);
+    if (instance?.agentUpdate === undefined) return;
+    const next = afterDeadline(instance.agentUpdate, clock.now());
+    if (next === instance.agentUpdate) return;
+    await tx.containerInstances.put({ ...instance, agentUpdate: next, version: instance.version + 1 });
+  });
+  return undefined;
 }
 
 async function drainOf(tx: StoreTransaction, { clock }: InstanceLookDeps, arn: string): Promise<DrainDecision> {

@@ -2,6 +2,7 @@
  * Turns a hello into the instance's row, in one transaction. The same machine always gets the same ARN back: by the ARN it presents, else by its
  * machine id (it may have died between our commit and its save). Nothing here looks at other sessions; sessions.ts has done that before.
  */
+import { afterRegistration, versionOfBuild } from '#model/agent-update.ts';
 import { clusterNameInArn, clusterNameOf, type Realm, containerInstanceArn, parseArn } from '#model/arn.ts';
 import type { ContainerInstance, InstanceHealth } from '#model/container-instance.ts';
 import { closeCodes, type CloseCode } from '#protocol/session/close-codes.ts';
@@ -63,6 +64,7 @@ export async function registerInstance(
     {
       ...(row ?? newInstance(presented ?? containerInstanceArn(realm, clusterName, newId), clusterName, hello, now)),
       ...reportedFields(hello, row?.health, now),
+      ...updateOf(row, hello, now),
       ...(forgotten === undefined
         ? {}
         : {
@@ -73,6 +75,13 @@ export async function registerInstance(
     { connected: true, now },
   );
   return { kind: 'registered', instance, ...(forgotten === undefined ? {} : { forgotten }) };
+}
+
+/** How an update of the agent ended, or goes on. */
+function updateOf(row: ContainerInstance | undefined, { versions }: Hello, now: number) {
+  if (row?.agentUpdate === undefined) return {};
+  const build = versionOfBuild(versions.agent, versions.agentHash);
+  return { agentUpdate: afterRegistration(row.agentUpdate, build, now) };
 }
 
 function refused(code: CloseCode, reason: string): RegistrationOutcome {
@@ -98,6 +107,7 @@ function reportedFields(hello: Hello, before: InstanceHealth | undefined, now: n
     agentAttributes: hello.attributes,
     versionInfo: {
       agentVersion: hello.versions.agent,
+      ...(hello.versions.agentHash === undefined ? {} : { agentHash: hello.versions.agentHash }),
       ...(hello.versions.docker === undefined ? {} : { dockerVersion: hello.versions.docker }),
     },
     health: healthOf(hello.health, before, now),

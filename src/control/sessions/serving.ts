@@ -24,6 +24,7 @@ import type { ProtectionReply, ProtectionRequest } from '#protocol/session/prote
 import type { Telemetry } from '#protocol/session/telemetry.ts';
 import type { Store } from '../store/store.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
+import { createAgentUpdates, type ReleaseSource } from './agent-updates.ts';
 import { lineOfHello, planOutgoing, readLine, type AssignmentLine, type DefinitionReader } from './assignments.ts';
 import { writeConnectivity } from './connectivity.ts';
 import { ExecError } from './exec-grants.ts';
@@ -52,6 +53,7 @@ export interface ServingOptions {
   end(code: number, reason: string): void;
   /** Ends the session without a word to a peer that no longer answers. */
   giveUp(reason: string): void;
+  readonly release: ReleaseSource;
   /** Takes what the agent's tasks use. Must not throw. */
   telemetry(message: Telemetry): void;
   /** Asks for a pass. */
@@ -90,6 +92,7 @@ export function startServing(options: ServingOptions): Serving {
   let unlisted: ReadonlyMap<string, number> = new Map();
   let questions: StopQuery[] = [];
   const prepullsSent = new Set<string>();
+  const updates = createAgentUpdates(options);
   /** As it stands in the row, or is about to; undefined when it could not be written, so that the next heartbeat is written whatever it says. */
   let health: Hello['health'] | undefined = hello.health;
   let reports: Promise<void> = Promise.resolve();
@@ -230,6 +233,7 @@ export function startServing(options: ServingOptions): Serving {
       send(message);
     }
     sendPrepulls(snapshot.instance);
+    updates.sendDue(snapshot.instance);
   }
 
   /** The end of an earlier session may have been written after the registration of this one. */
@@ -267,6 +271,9 @@ export function startServing(options: ServingOptions): Serving {
           return;
         case 'prepullOutcome':
           enqueueReport(() => writePrepull(message));
+          return;
+        case 'agentUpdate':
+          enqueueReport(() => updates.write(message));
           return;
         case 'protectionRequest':
           enqueueReport(() => answerTask(message));

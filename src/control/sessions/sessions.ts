@@ -15,6 +15,7 @@ import type { Link, LinkHandlers } from '#protocol/session/link.ts';
 import { protocolVersion, type Hello, type LogEntry } from '#protocol/session/messages.ts';
 import type { Store } from '../store/store.ts';
 import { byToken, mismatchOf, watchCertificate, type AgentPeer } from './agent-peer.ts';
+import type { ReleaseSource } from './agent-updates.ts';
 import type { DefinitionReader } from './assignments.ts';
 import { startSilences, writeConnectivity } from './connectivity.ts';
 import { createExecBroker, type ExecBroker } from './exec-broker.ts';
@@ -46,6 +47,8 @@ export interface SessionsOptions {
   readonly heartbeatIntervalMs: number;
   /** The fingerprint of the authority that certificates of machines are to be by; undefined where there is none. */
   issuer?(): string | undefined;
+  /** What agents can be updated to; nothing unless set. */
+  readonly release?: ReleaseSource;
 }
 
 export interface Sessions {
@@ -230,6 +233,7 @@ export function createSessions(options: SessionsOptions): Sessions {
           clock,
           heartbeatIntervalMs,
           readDefinition,
+          release: options.release ?? (() => undefined),
           wake,
           telemetry: (message) => telemetry.receive(origin, message),
         });

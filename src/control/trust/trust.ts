@@ -6,6 +6,7 @@
  * both authorities to trust, and control goes on showing its certificate by the first. `finish`, once every machine has shown a certificate by the second: control
  * shows its own by the second, and the first is gone.
  */
+import { sign } from 'node:crypto';
 import type { Clock } from '#lib/clock.ts';
 import type { Ids } from '#lib/ids.ts';
 import type { Logger } from '#lib/logger.ts';
@@ -47,6 +48,11 @@ export interface Trust {
   judge(der: Uint8Array | undefined): PeerVerdict;
   /** The fingerprint of the authority that certificates of machines are to be by; undefined before `open`. */
   issuer(): string | undefined;
+  /**
+   * Base64 of the signature (ECDSA with SHA-256, the two numbers one after the other) of a text by the authority that every machine trusts; undefined before `open`.
+   * The text must not begin like a certificate's content, which is DER.
+   */
+  sign(text: string): string | undefined;
   /** Rejects with a CertificateRequestError. */
   join(request: JoinRequest): Promise<{ kind: 'joined'; answer: JoinAnswer } | Refusal>;
   /** Rejects with a CertificateRequestError. */
@@ -238,6 +244,11 @@ export function createTrust(options: TrustOptions): Trust {
       }),
     judge,
     issuer: () => current?.issuing.fingerprint,
+    sign(text) {
+      if (current === undefined) return undefined;
+      const key = { key: files.keyOf(current.serving), dsaEncoding: 'ieee-p1363' as const };
+      return sign('sha256', Buffer.from(text), key).toString('base64');
+    },
     join,
     renew,
     confirm,

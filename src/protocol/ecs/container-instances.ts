@@ -25,6 +25,8 @@ export const updateContainerInstancesState = z.strictObject({
     .refine((status) => status === 'ACTIVE' || status === 'DRAINING', { error: 'expected ACTIVE or DRAINING' }),
 });
 
+export const updateContainerAgent = z.strictObject({ cluster: clusterReference, containerInstance: reference });
+
 export const deregisterContainerInstance = z.strictObject({
   cluster: clusterReference,
   containerInstance: reference,

@@ -324,6 +324,21 @@ export function requestEntityTooLarge(maximumBytes: number): EcsError {
   return new EcsError('RequestEntityTooLargeException', `The request body exceeds ${maximumBytes} bytes.`);
 }
 
+export function noUpdateAvailable(message: string): EcsError {
+  return new EcsError('NoUpdateAvailableException', message);
+}
+
+export function updateInProgress(): EcsError {
+  return new EcsError('UpdateInProgressException', 'There is already an update in progress for this container agent.');
+}
+
+export function missingVersion(): EcsError {
+  return new EcsError(
+    'MissingVersionException',
+    'Amazon ECS cannot determine the current version of the Amazon ECS container agent on the container instance.',
+  );
+}
+
 export function throttled(): EcsError {
   return new EcsError('ThrottlingException', 'Rate exceeded');
 }

@@ -36,8 +36,9 @@ export function renderContainerInstance(
     registeredResources: renderResources(instance.resources),
     remainingResources: renderResources(remaining),
     status: instance.status,
-    statusReason: statusReason ?? instance.statusReason,
+    statusReason: statusReason ?? instance.statusReason ?? failedUpdate(instance),
     agentConnected: instance.agentConnected,
+    agentUpdateStatus: instance.agentUpdate?.status,
     runningTasksCount: runningTasks,
     pendingTasksCount: pendingTasks,
     attributes: instanceAttributes(instance),
@@ -46,6 +47,12 @@ export function renderContainerInstance(
     tags: include.includes('TAGS') ? instance.tags : [],
     healthStatus: include.includes('CONTAINER_INSTANCE_HEALTH') ? renderHealth(instance) : undefined,
   });
+}
+
+/** ECS has no field for why an update failed. */
+function failedUpdate({ agentUpdate }: ContainerInstance): string | undefined {
+  if (agentUpdate?.status !== 'FAILED') return undefined;
+  return `The agent was not updated to ${agentUpdate.version}: ${agentUpdate.reason ?? 'it did not say why'}`;
 }
 
 /** ECS's `healthStatus`, with the agent's own checks beside ECS's types: clients take any text there. */

@@ -11,6 +11,7 @@ import { RenewIdentity } from './identity.ts';
 import { PrepullImages, PrepullOutcome } from './prepull.ts';
 import { ProtectionAnswer, ProtectionRequest } from './protection.ts';
 import { Telemetry } from './telemetry.ts';
+import { AgentUpdateProgress, UpdateAgent } from './upgrade.ts';
 
 export const subprotocol = 'berth.agent.v1';
 export const protocolVersion = 1;
@@ -67,7 +68,11 @@ export const Hello = z.object({
   /** New for each start of the agent process. */
   incarnation: z.string().min(8).max(64),
   hostname: z.string().max(253),
-  versions: z.object({ agent: z.string().max(64), docker: z.string().max(64).exactOptional() }),
+  versions: z.object({
+    agent: z.string().max(64),
+    agentHash: z.string().max(64).exactOptional(),
+    docker: z.string().max(64).exactOptional(),
+  }),
   resources: z.object({
     cpu: z.number().int().nonnegative(),
     memoryMiB: z.number().int().nonnegative(),
@@ -165,6 +170,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
   Telemetry,
   ProtectionRequest,
   PrepullOutcome,
+  AgentUpdateProgress,
   ...execFromAgent,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
@@ -292,6 +298,7 @@ export const ControlMessage = z.discriminatedUnion('type', [
   PrepullImages,
   RenewIdentity,
   ...execFromControl,
+  UpdateAgent,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

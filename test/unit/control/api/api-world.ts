@@ -1,6 +1,7 @@
 /** The ECS API over an in-memory store that has the cluster `default`, without HTTP: what each test of a resource talks to. */
 import { ensureDefaultCluster } from '#control/api/clusters.ts';
 import { createDispatcher } from '#control/api/dispatch.ts';
+import type { ReleaseSource } from '#control/sessions/agent-updates.ts';
 import type { ExecBroker } from '#control/sessions/exec-broker.ts';
 import { createSqliteStore } from '#control/store/sqlite.ts';
 import type { Store } from '#control/store/store.ts';
@@ -47,7 +48,7 @@ export interface ApiWorld {
 }
 
 export async function apiWorld(
-  options: { logger?: Logger; execs?: Pick<ExecBroker, 'grant'> } = {},
+  options: { logger?: Logger; execs?: Pick<ExecBroker, 'grant'>; release?: ReleaseSource } = {},
 ): Promise<ApiWorld> {
   const clock = new ManualClock();
   const random = seededRandom(7);
@@ -58,6 +59,7 @@ export async function apiWorld(
   const dispatcher = createDispatcher({
     ...dependencies,
     execs: options.execs ?? { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
+    release: options.release ?? (() => undefined),
     logger: options.logger ?? silentLogger,
   });
 

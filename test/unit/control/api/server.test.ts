@@ -67,6 +67,7 @@ async function aServer(
     execs: { grant: () => ({ sessionId: 'session-1', token: 'token-1' }) },
     findKey: async (accessKeyId) => (accessKeyId === key.accessKeyId ? key : undefined),
     connectedAgents: () => 3,
+    release: () => undefined,
     openBackup: options.openBackup ?? (() => Promise.reject(new Error('this server has no backup'))),
     utilisation: options.utilisation ?? { services: () => [], clusters: () => [] },
     distribution: { installer: () => undefined },
