@@ -27,7 +27,7 @@ export function deploymentConfiguration(random: Random, { rollsOutOften }: Habit
     random,
     daemon ? daemonPercents : percents,
   );
-  const hasBreaker = rollsOutOften ? int(random, 1, 8) > 1 : int(random, 1, 3) === 1;
+  const hasBreaker = rollsOutOften ? int(random, 1, 3) > 1 : int(random, 1, 3) === 1;
   const breaker = hasBreaker ? { deploymentCircuitBreaker: someBreaker(random) } : {};
   return { minimumHealthyPercent, maximumPercent, ...breaker };
 }
@@ -48,7 +48,7 @@ function someBreaker(random: Random): object {
 
 /** Tags of a service: how long its rollouts may take. */
 export function someDeadline(random: Random, { rollsOutOften }: Habits): { key: string; value: string }[] {
-  if (int(random, 1, rollsOutOften ? 2 : 6) > 1) return [];
+  if (int(random, 1, 3) > (rollsOutOften ? 2 : 1)) return [];
   return [{ key: 'berth:deployment-deadline', value: pick(random, ['20s', '90s', '5m', '20m', 'never']) }];
 }
 
@@ -79,7 +79,7 @@ export function serviceToRollOut({ random, ledger, rows, habits }: WorkloadOptio
 
 function isSteady(arn: string, { programs }: Habits): boolean {
   const program = programs.get(arn);
-  return program !== undefined && isSteadyProgram(program);
+  return program !== undefined && program !== 'unsteady' && isSteadyProgram(program);
 }
 
 /** StopServiceDeployment of a rollout that is under way; refused where there is nothing to stop, or to go back to. */

@@ -35,7 +35,7 @@ const programWeights: readonly (readonly [ProgramName, number])[] = [
   ['checked', 3],
   ['dependent', 3],
   ['sluggish', 2],
-  ['unsteady', 3],
+  ['unsteady', 4],
   ['stubborn', 2],
   ['brief', 2],
   ['crashes', 2],
