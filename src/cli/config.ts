@@ -2,11 +2,12 @@
  * Where the command line finds its cluster: the environment that `aws` understands too (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, …), else the
  * development cluster of this clone. The only reader of process.env in the command line.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { damagedStateAdvice } from './dev/state.ts';
 import { CliError } from './errors.ts';
+import { installedEndpoint } from './installed-endpoint.ts';
 
 export interface Endpoint {
   url: string;
@@ -49,10 +50,13 @@ function termOf(term: string | undefined): { term?: string } {
   return term !== undefined && /^[A-Za-z0-9._+-]{1,64}$/.test(term) ? { term } : {};
 }
 
-/** The endpoint named by the environment; without AWS_ENDPOINT_URL the development cluster's. */
+/** The endpoint named by the environment; without AWS_ENDPOINT_URL the development cluster's, or else that of the control service installed here. */
 export function findEndpoint(environment: CliEnvironment): Endpoint {
   const url = process.env['AWS_ENDPOINT_URL_ECS'] ?? process.env['AWS_ENDPOINT_URL'];
-  if (url === undefined) return developmentEndpoint(environment.home);
+  if (url === undefined) {
+    const installed = existsSync(join(environment.home, 'dev.json')) ? undefined : installedEndpoint();
+    return installed ?? developmentEndpoint(environment.home);
+  }
   const accessKeyId = process.env['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = process.env['AWS_SECRET_ACCESS_KEY'];
   if (accessKeyId === undefined || secretAccessKey === undefined) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds a Debian file tree for the tests' hosts by a recipe of trees/ and prints its folder: debian-tree.sh engine-26 | vm
+# Builds a Debian file tree for the tests' hosts by a recipe of trees/ and prints its folder: debian-tree.sh engine-26 | host | vm
 # It is kept in ${XDG_CACHE_HOME:-~/.cache}/berth (BERTH_TEST_CACHE names another folder) and built again only when its
 # recipe has changed. Needs root, debootstrap and the distribution's mirror. Words to the user go to standard error.
 set -eu

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** Its folder; the tree itself is in `tree`. */
-export async function debianTree(recipe: 'engine-26' | 'vm'): Promise<string> {
+export async function debianTree(recipe: 'engine-26' | 'host' | 'vm'): Promise<string> {
   const building = promisify(execFile)('sh', [join(import.meta.dirname, 'debian-tree.sh'), recipe]);
   building.child.stderr?.pipe(process.stderr);
   return (await building).stdout.trim();

@@ -1,0 +1,148 @@
+/**
+ * Whole hosts with systemd and a Docker Engine of their own, on a LAN of their own: where the installer, the units and a reboot can be tried. Needs root and
+ * systemd-nspawn. Invariant: when they are disposed of, no process, namespace, mount or file of them is left.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { deadline, systemClock } from '#lib/clock.ts';
+import { debianTree } from './debian-tree.ts';
+import { createNamespace } from './network-namespace.ts';
+
+const execute = promisify(execFile);
+const bootTimeoutMs = 120_000;
+const endTimeoutMs = 180_000;
+const commandTimeoutMs = 300_000;
+
+export interface SystemdHost {
+  readonly name: string;
+  readonly address: string;
+  /** A line of shell in it, with its PATH; what it prints. Rejects with what it said when it fails. */
+  run(command: string, options?: { input?: string }): Promise<string>;
+  /** Resolves when it has booted anew. */
+  reboot(): Promise<void>;
+  /** `unix://…`, for a client outside. */
+  dockerHost(): Promise<string>;
+}
+
+export interface SystemdHosts extends AsyncDisposable {
+  readonly hosts: readonly SystemdHost[];
+}
+
+/** `release` is a folder that all of them see as /release. */
+export async function bootSystemdHosts(names: readonly string[], release: string): Promise<SystemdHosts> {
+  await using own = new AsyncDisposableStack();
+  const tree = join(await debianTree('host'), 'tree');
+  const tag = `berth-install-${process.pid}`;
+  const folder = await mkdtemp(join(tmpdir(), 'berth-systemd-hosts-'));
+  own.defer(() => rm(folder, { recursive: true, force: true }));
+  const lan = own.use(await createNamespace(tag));
+  await lan.ip('link', 'add', 'lan', 'type', 'bridge');
+  await lan.ip('link', 'set', 'lan', 'up');
+
+  const hosts: SystemdHost[] = [];
+  for (const [index, name] of names.entries()) {
+    const namespace = own.use(await createNamespace(`${tag}-${name}`));
+    const address = `198.18.77.${index + 1}`;
+    await namespace.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', tag);
+    await lan.ip('link', 'set', name, 'master', 'lan', 'up');
+    await namespace.ip('addr', 'add', `${address}/24`, 'dev', 'eth0');
+    await namespace.ip('link', 'set', 'eth0', 'up');
+    const place = join(folder, name);
+    await mkdir(place);
+    const log = openSync(join(place, 'console'), 'a', 0o600);
+    const script = join(import.meta.dirname, 'nspawn-host.sh');
+    const child = spawn('sh', [script, tree, place, `${tag}-${name}`, namespace.name, release], {
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+    own.defer(() => powerOff(child));
+    hosts.push(createHost({ name, address, place }));
+  }
+  await Promise.all(hosts.map((host) => booted(host)));
+  const kept = own.move();
+  return { hosts, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+function createHost({ name, address, place }: { name: string; address: string; place: string }): SystemdHost {
+  /** Of the host's own first process. */
+  async function init(): Promise<string> {
+    const nspawn = (await readFile(join(place, 'pid'), 'utf8')).trim();
+    const [first] = (await readFile(`/proc/${nspawn}/task/${nspawn}/children`, 'utf8')).trim().split(' ');
+    if (first === undefined || first === '') throw new Error(`${name} is not up`);
+    return first;
+  }
+
+  const host: SystemdHost = {
+    name,
+    address,
+    async run(command, { input } = {}) {
+      const words = [
+        '-t',
+        await init(),
+        '-a',
+        '--wd=/',
+        'env',
+        '-i',
+        `PATH=${path}`,
+        'HOME=/root',
+        'sh',
+        '-c',
+        command,
+      ];
+      const running = execute('nsenter', words, { timeout: commandTimeoutMs, maxBuffer: 1 << 24 });
+      running.child.stdin?.end(input ?? '');
+      try {
+        return (await running).stdout;
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        const said = ['stdout', 'stderr'].map((name) => String(Reflect.get(error, name) ?? '').trim());
+        throw new Error(`on ${name}: ${command}\n${said.join('\n')}`, { cause: error });
+      }
+    },
+    async reboot() {
+      const before = await init();
+      await host.run('systemctl reboot');
+      await waitFor(`the reboot of ${name}`, endTimeoutMs, async () => (await init()) !== before);
+      await booted(host);
+    },
+    dockerHost: async () => `unix:///proc/${await init()}/root/run/docker.sock`,
+  };
+  return host;
+}
+
+const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+async function booted(host: SystemdHost): Promise<void> {
+  await waitFor(`${host.name} to boot`, bootTimeoutMs, async () => {
+    const state = await host.run('systemctl is-system-running || :');
+    if (state.trim() === 'degraded')
+      throw new Error(`${host.name}: ${await host.run('systemctl --failed --no-legend')}`);
+    return state.trim() === 'running';
+  });
+}
+
+/** A host that is not up yet cannot be asked; that is the answer no. */
+async function waitFor(what: string, withinMs: number, isSo: () => Promise<boolean>): Promise<void> {
+  const end = systemClock.now() + withinMs;
+  for (;;) {
+    let reason: unknown;
+    try {
+      if (await isSo()) return;
+    } catch (error) {
+      reason = error;
+    }
+    if (systemClock.now() > end) throw new Error(`waited ${withinMs / 1000} s for ${what}`, { cause: reason });
+    await systemClock.sleep(200);
+  }
+}
+
+async function powerOff(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await deadline(systemClock, endTimeoutMs, 'a host to power off', ended);
+}
