@@ -7,16 +7,9 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { damagedStateAdvice } from './dev/state.ts';
 import { CliError } from './errors.ts';
-import { installedEndpoint } from './installed-endpoint.ts';
+import { installedEndpoint, type Endpoint } from './installed-endpoint.ts';
 
-export interface Endpoint {
-  url: string;
-  region: string;
-  accessKeyId: string;
-  secretAccessKey: string;
-  /** File with the authorities by which an https endpoint is known, as for `aws`; absent: those of the system. */
-  caBundle?: string;
-}
+export type { Endpoint };
 
 export interface CliEnvironment {
   /** State folder of the development cluster. */

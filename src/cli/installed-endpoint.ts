@@ -3,8 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
-import type { Endpoint } from './config.ts';
 import { CliError } from './errors.ts';
+
+export interface Endpoint {
+  url: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** File with the authorities by which an https endpoint is known, as for `aws`; absent: those of the system. */
+  caBundle?: string;
+}
 
 const settingsFile = '/etc/berth/control.env';
 
