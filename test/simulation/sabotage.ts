@@ -3,7 +3,7 @@
  * agent saves and asks of its engine. A simulation that does not notice them proves nothing.
  */
 import type { ContainerEngine } from '#agent/engine/container-engine.ts';
-import type { ServiceTable, Store, StoreTransaction, TaskTable } from '#control/store/store.ts';
+import type { ContainerInstanceTable, ServiceTable, Store, StoreTransaction, TaskTable } from '#control/store/store.ts';
 import { int, type Random } from '#lib/random.ts';
 import type { DeploymentConfiguration } from '#model/service.ts';
 import { taskStatusRank, type Task } from '#model/task.ts';
@@ -48,7 +48,17 @@ export const sabotages: readonly SabotageCase[] = [
   {
     name: 'placement does not see what is taken',
     breaks: ['I7'],
-    store: (store) => withTasks(store, (tasks) => ({ ...tasks, occupying: () => Promise.resolve([]) })),
+    store: (store) =>
+      withTransactions(store, ({ containerInstances, tasks, ...tx }) => {
+        // What launches see, and what RunTask that waits for room sees.
+        const occupied: ContainerInstanceTable['occupied'] = async (clusterName) =>
+          (await containerInstances.occupied(clusterName)).map(({ instance }) => ({ instance, tasks: [] }));
+        return Promise.resolve({
+          ...tx,
+          containerInstances: { ...containerInstances, occupied },
+          tasks: { ...tasks, occupying: () => Promise.resolve([]) },
+        });
+      }),
   },
   {
     name: 'the scheduler ignores the ceiling',
