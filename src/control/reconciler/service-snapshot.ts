@@ -183,16 +183,13 @@ async function readDaemonInstances(
 ): Promise<DaemonInstance[]> {
   const primary = service.deployments.find(({ status }) => status === 'PRIMARY');
   const definition = definitions.find(({ taskDefinitionArn }) => taskDefinitionArn === primary?.taskDefinitionArn);
+  const request = definition && placementRequestOf(service, definition);
   const replicas = await replicaServices(tx, places, service.clusterName);
   return candidatesOn(places).map((candidate) => {
     const { containerInstanceArn, status, agentConnected } = candidate.instance;
-    const refused =
-      definition === undefined
-        ? undefined
-        : refusalOf(candidate, placementRequestOf(service, definition), suitabilityFilters);
     return {
       containerInstanceArn,
-      suitable: definition !== undefined && refused === undefined,
+      suitable: request !== undefined && refusalOf(candidate, request, suitabilityFilters) === undefined,
       draining: status === 'DRAINING',
       connected: agentConnected,
       inUse: candidate.occupants.some((task) => replicas.has(task.serviceName ?? '')),
