@@ -85,7 +85,7 @@ export const sabotages: readonly SabotageCase[] = [
   },
   {
     name: 'a service does not see that its lost tasks are back',
-    breaks: ['I17', 'I12'],
+    breaks: ['I17', 'I12', 'I8'],
     store: (store) =>
       withTasks(store, (tasks) => ({
         ...tasks,
