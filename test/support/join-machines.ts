@@ -1,6 +1,6 @@
 /** Machines join a control service that runs as a process, as `berth agent join` does it. */
 import { join } from '#agent/identity/join.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock, type Clock } from '#lib/clock.ts';
 import { systemIds } from '#lib/ids.ts';
 import { TrustDescription, trustPath } from '#protocol/trust/description.ts';
 import { testKey, type Cell } from './processes.ts';
@@ -12,10 +12,13 @@ export interface JoinMachinesOptions {
   readonly control: string;
   /** Of their agents. */
   readonly dataFolders: readonly string[];
+  /** As control's, when that is off. */
+  readonly clock?: Clock;
 }
 
-export async function joinMachines({ cell, control, dataFolders }: JoinMachinesOptions): Promise<void> {
-  const signed = { key: testKey, clock: systemClock };
+export async function joinMachines(options: JoinMachinesOptions): Promise<void> {
+  const { cell, control, dataFolders, clock = systemClock } = options;
+  const signed = { key: testKey, clock };
   const description = await signedFetch({ ...signed, url: `${cell.url}${trustPath}` });
   const { serving } = TrustDescription.parse(await description.json());
   const answer = await signedFetch({
@@ -34,7 +37,7 @@ export async function joinMachines({ cell, control, dataFolders }: JoinMachinesO
       activationCode: () => Promise.resolve(activation.ActivationCode),
       dataFolder,
       machine: () => Promise.resolve({ hostname: `machine-${index + 1}`, fingerprint: `hardware-${index + 1}` }),
-      clock: systemClock,
+      clock,
       ids: systemIds,
     });
   }

@@ -74,7 +74,12 @@ export async function eventually<T>(
 }
 
 export async function openRealCell(
-  options: { control?: NodeJS.ProcessEnv; agent?: NodeJS.ProcessEnv } = {},
+  options: {
+    control?: NodeJS.ProcessEnv;
+    agent?: NodeJS.ProcessEnv;
+    /** With control ready, before the agent is started. */
+    prepare?(cell: Cell, folder: string): Promise<void>;
+  } = {},
 ): Promise<RealCell> {
   const folder = await mkdtemp(join(tmpdir(), 'berth-e2e-'));
   const dockerHost = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
@@ -91,6 +96,7 @@ export async function openRealCell(
   });
   const control = cell.startControl();
   await cell.untilReady();
+  await options.prepare?.(cell, folder);
   const agent = cell.startAgent();
   const real: RealCell = {
     ...cell,

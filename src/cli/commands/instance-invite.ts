@@ -32,7 +32,7 @@ export function addInviteCommands(instance: Command, context: CliContext): void 
     .option('--uses <number>', 'how many machines, at most 1000', parsePositive, 1)
     .addOption(
       new Option('--tag <key=value>', 'a tag of the instances; may be repeated').argParser(
-        (text: string, before: string[] = []) => [...before, text],
+        (text: string, before: string[] | undefined) => [...(before ?? []), text],
       ),
     )
     .option('--host <name>', 'how the machines reach control, when the best guess is wrong')

@@ -4,6 +4,49 @@ import { parseDuration, readConfig } from '#agent/config.ts';
 
 const least = { BERTH_AGENT_TOKEN: 'token' };
 
+describe('the way to control', () => {
+  const joined = { controlUrl: 'wss://10.0.0.5:4567/agent', cluster: 'home' };
+  const joinedIn = (): typeof joined => joined;
+
+  it('of a machine that has joined is over TLS, by its certificate, in the cluster that it has joined', () => {
+    expect(readConfig({}, joinedIn)).toMatchObject({ ...joined, credentials: { kind: 'certificate' } });
+    const elsewhere = 'wss://control.example:4567/agent';
+    expect(readConfig({ BERTH_CONTROL_URL: elsewhere, BERTH_AGENT_TOKEN: 'ignored' }, joinedIn)).toMatchObject({
+      controlUrl: elsewhere,
+      cluster: 'home',
+      credentials: { kind: 'certificate' },
+    });
+    expect(() => readConfig({ ECS_CLUSTER: 'other' }, joinedIn)).toThrow(
+      'ECS_CLUSTER: this machine has joined cluster home, not other',
+    );
+  });
+
+  it('with a token is to this machine alone, also when it has joined', () => {
+    expect(readConfig(least, joinedIn)).toMatchObject({
+      controlUrl: 'ws://127.0.0.1:4566/agent',
+      cluster: 'default',
+      credentials: { kind: 'text' },
+    });
+  });
+
+  it.each([
+    'ws://10.0.0.5:4566/agent',
+    'ws://control.example/agent',
+    'ws://[2001:db8::1]/agent',
+    'ws://127.0.0.1.example/a',
+  ])('is not %s: without TLS only this machine may be talked to', (url) => {
+    expect(() => readConfig({ ...least, BERTH_CONTROL_URL: url }, joinedIn)).toThrow(
+      'BERTH_CONTROL_URL: expected wss:// for another machine',
+    );
+  });
+
+  it('over TLS takes a certificate, and the error says how to get one', () => {
+    expect(() => readConfig({ ...least, BERTH_CONTROL_URL: joined.controlUrl })).toThrow(
+      /^BERTH_CONTROL_URL: over TLS a machine needs a certificate, .* holds none: join it with .*berth instance invite/,
+    );
+  });
+});
+
 describe('settings', () => {
   it('have defaults as ECS has them', () => {
     expect(readConfig(least)).toMatchObject({
