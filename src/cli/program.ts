@@ -5,6 +5,7 @@ import { addCapacityProviderCommands } from './commands/capacity-provider.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDevCommands } from './commands/dev.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addEnvCommand } from './commands/env.ts';
 import { addExecCommand } from './commands/exec.ts';
 import { addInstanceCommands } from './commands/instance.ts';
@@ -52,6 +53,7 @@ export function buildProgram(context: CliContext, version: string): Command {
   addEnvCommand(program, context);
   addBackupCommand(program, context);
   addUpgradeCommand(program, context);
+  addDoctorCommand(program, context);
   program.commandsGroup(daemons);
   addDevCommands(program, context);
   // The daemons are started before this tree is loaded (src/main.ts); here they are only explained.

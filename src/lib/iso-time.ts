@@ -11,6 +11,12 @@ export function parseIsoTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+/** Epoch milliseconds of the header `Date` of HTTP, to the second; undefined when it is none. */
+export function parseHttpTime(text: string): number | undefined {
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 /** UTC to the millisecond in a form that sorts and that every file system takes, e.g. `20260131T235959.123Z`. */
 export function fileNameTime(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[:-]/g, '');

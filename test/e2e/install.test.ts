@@ -1,0 +1,193 @@
+/**
+ * The installer on whole hosts with systemd and an engine of their own: a control service and its agent on one, an agent that joins over TLS on another, which has nothing
+ * but curl. What is installed keeps its promises: containers outlive the services, a second run changes nothing, no secret is where others can read it.
+ */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { systemClock } from '#lib/clock.ts';
+import { buildExecutable } from '#test/support/executable.ts';
+import { buildTestImage, testImage } from '#test/support/test-images.ts';
+import { bootSystemdHosts, type SystemdHost, type SystemdHosts } from '../hosts/systemd-hosts.ts';
+
+const minute = 60_000;
+const root = resolve(import.meta.dirname, '../..');
+let release: string;
+let hosts: SystemdHosts;
+let first: SystemdHost;
+let second: SystemdHost;
+let code = '';
+
+beforeAll(async () => {
+  await buildExecutable();
+  release = await mkdtemp(join(tmpdir(), 'berth-release-'));
+  for (const name of [`berth-linux-${process.arch}`, 'SHA256SUMS'])
+    await copyFile(join(root, 'dist', name), join(release, name));
+  await copyFile(join(root, 'install.sh'), join(release, 'install.sh'));
+  hosts = await bootSystemdHosts(['alpha', 'beta'], release);
+  [first, second] = hosts.hosts as [SystemdHost, SystemdHost];
+  await Promise.all(hosts.hosts.map(async (host) => buildTestImage(await host.dockerHost())));
+}, 15 * minute);
+afterAll(async () => {
+  await hosts?.[Symbol.asyncDispose]();
+  await rm(release, { recursive: true, force: true });
+}, 5 * minute);
+
+const Instances = z.array(z.object({ status: z.string(), agentConnected: z.boolean(), runningTasksCount: z.number() }));
+
+async function instances(): Promise<z.infer<typeof Instances>> {
+  return Instances.parse(JSON.parse(await first.run('berth instance list --output json')));
+}
+
+async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const end = systemClock.now() + 2 * minute;
+  while (!(await isSo())) {
+    if (systemClock.now() > end) throw new Error(`waited 2 minutes for ${what}`);
+    await systemClock.sleep(500);
+  }
+}
+
+async function containers(host: SystemdHost): Promise<string[]> {
+  const ids = await host.run('docker ps -q --no-trunc --filter label=com.amazonaws.ecs.task-arn');
+  return ids
+    .split('\n')
+    .filter((id) => id !== '')
+    .toSorted();
+}
+
+describe('install.sh', () => {
+  it('makes a control service and an agent of one host', async () => {
+    const said = await first.run(`sh /release/install.sh --control --agent --name ${first.address}`);
+
+    expect(said).toContain('berth-control runs');
+    expect(said).toContain('berth-agent runs');
+    await eventually('the first agent', async () => (await instances()).some(({ agentConnected }) => agentConnected));
+    expect(
+      await first.run(
+        'stat -c "%a %U" /var/lib/berth /var/lib/berth-agent /etc/berth/control.env /etc/berth/agent.env',
+      ),
+    ).toBe('700 berth\n700 root\n640 root\n600 root\n');
+    expect((await first.run('systemctl show -p Type -p User berth-control')).trim()).toBe('Type=notify\nUser=berth');
+  });
+
+  it('makes a host of a machine that has nothing but curl, by the command of an invitation', async () => {
+    const invited = await first.run(`berth instance invite --host ${first.address}:4567 --output json`);
+    const { activationCode, command } = z
+      .object({ activationCode: z.string(), command: z.string() })
+      .parse(JSON.parse(invited));
+    code = activationCode;
+
+    const said = await second.run(command.replaceAll('sudo ', 'BERTH_ACTIVATION_CODE=$(cat) '), { input: code });
+
+    expect(said).toContain('berth-agent runs');
+    await eventually(
+      'two instances',
+      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
+    );
+    expect(await second.run('readlink -f /usr/local/bin/berth')).toMatch(/^\/opt\/berth\/versions\/[\d.]+\/berth\n$/);
+  });
+
+  it('gives nothing to whoever expects another authority', async () => {
+    const words = `--ca-fingerprint sha256:${'0'.repeat(64)} --activation-id a`;
+    const attempt = second.run(`sh /release/install.sh --join https://${first.address}:4567 ${words} 2>&1`);
+    await expect(attempt).rejects.toThrow(
+      /this is another control service, or somebody is between; nothing was installed/,
+    );
+  });
+
+  it('keeps settings, identity and containers when it runs again', async () => {
+    const before = await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id');
+    const { command } = z
+      .object({ command: z.string() })
+      .parse(JSON.parse(await first.run(`berth instance invite --host ${first.address}:4567 --output json`)));
+    await second.run(command.replaceAll('sudo ', ''));
+    await first.run(`sh /release/install.sh --control --agent`);
+    expect(await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id')).toBe(before);
+    await eventually(
+      'both agents',
+      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
+    );
+  });
+});
+
+describe('a service of 4', () => {
+  it('spreads over both hosts', async () => {
+    const container = { name: 'main', image: testImage, memory: 16, command: ['sleep', '100000'], stopTimeout: 2 };
+    const definition = JSON.stringify({ family: 'spread', containerDefinitions: [container] });
+    await first.run('cat >/root/spread.json', { input: definition });
+    await first.run('berth taskdef register /root/spread.json');
+    await first.run('berth service create spread --task-definition spread --desired-count 4');
+    await eventually('four containers', async () => {
+      const each = await Promise.all(hosts.hosts.map(containers));
+      return each.every((own) => own.length === 2);
+    });
+  });
+
+  it('outlives the stop and the restart of every unit', async () => {
+    const before = await Promise.all(hosts.hosts.map(containers));
+    await second.run('systemctl stop berth-agent');
+    await first.run('systemctl restart berth-control berth-agent');
+    expect(await Promise.all(hosts.hosts.map(containers))).toEqual(before);
+    await second.run('systemctl start berth-agent');
+    await eventually(
+      'both agents',
+      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
+    );
+    expect(await Promise.all(hosts.hosts.map(containers))).toEqual(before);
+  });
+});
+
+describe('a secret', () => {
+  it('is in no argument, no journal and no file that others can read', async () => {
+    const key = z
+      .object({ secretAccessKey: z.string() })
+      .parse(JSON.parse(await first.run('cat /var/lib/berth/admin-credentials.json')));
+    const token = (await first.run('cat /var/lib/berth/agent-token')).trim();
+    for (const host of hosts.hosts) {
+      const args = await host.run(`cat /proc/[0-9]*/cmdline | tr '\\0' ' '`);
+      const journal = await host.run('journalctl --no-pager -o cat');
+      // As a user who owns nothing.
+      const readable = await host.run(
+        `setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'cat /etc/berth/* /opt/berth/dist/SHA256SUMS /var/lib/berth/* /var/lib/berth-agent/* /etc/systemd/system/berth* 2>/dev/null || :'`,
+      );
+      for (const secret of [key.secretAccessKey, token, code]) {
+        expect(`${args}${journal}${readable}`).not.toContain(secret);
+      }
+      expect(readable).toContain('[Unit]');
+    }
+  });
+
+  it('of the host is its own: no private key leaves it, nor is one readable', async () => {
+    const modes = await second.run(`find /var/lib/berth-agent /etc/berth -type f -perm /077 ! -name '*.pem'`);
+    expect(modes).toBe('');
+  });
+});
+
+describe('--uninstall', () => {
+  it('leaves the containers running, and the settings', async () => {
+    const before = await containers(second);
+    await second.run('sh /release/install.sh --uninstall');
+    expect(await containers(second)).toEqual(before);
+    expect(await second.run('ls /etc/berth; ls -d /opt/berth /usr/local/bin/berth 2>/dev/null || :')).toBe(
+      'agent.env\n',
+    );
+  });
+
+  it('with --purge leaves nothing of Berth', async () => {
+    await first.run('sh /release/install.sh --uninstall --purge');
+    expect(await containers(first)).toEqual([]);
+    expect(await first.run('docker ps -aq --filter label=com.amazonaws.ecs.task-arn')).toBe('');
+    const left =
+      '/etc/berth /opt/berth /var/lib/berth /var/lib/berth-agent /etc/systemd/system/berth* /usr/local/bin/berth';
+    expect(await first.run(`ls -d ${left} 2>/dev/null || :; id berth 2>/dev/null || :`)).toBe('');
+  });
+});
+
+it('was made of the installer that is shipped', async () => {
+  const { stdout } = await promisify(execFile)(join(root, 'dist/berth'), ['shipped', 'install.sh']);
+  expect(stdout).toContain('Usage: install.sh WHAT...');
+});
