@@ -150,8 +150,8 @@ export const mutations: readonly Mutation[] = [
     name: 'the deadline of a rollout is not looked at',
     breaks: ['I25'],
     file: 'src/control/deployments/giving-up.ts',
-    find: 'if (deadline === undefined || deadline > now) return undefined;',
-    replace: 'if (deadline === undefined || deadline > 0) return undefined;',
+    find: "return allowed === 'never' ? undefined :",
+    replace: "return allowed === 'never' || allowed < 3_600_000 ? undefined :",
   },
   {
     name: 'a way back counts its deadline from the creation of what it goes back to',
@@ -178,8 +178,8 @@ export const mutations: readonly Mutation[] = [
     name: 'the deadline of a drain is not looked at',
     breaks: ['I26'],
     file: 'src/control/deployments/drain.ts',
-    find: 'if (deadline !== undefined && deadline <= now) {',
-    replace: 'if (deadline !== undefined && deadline <= 0) {',
+    find: 'return after === undefined || drainingSince === undefined ?',
+    replace: 'return after === undefined || drainingSince === undefined || after > 0 ?',
   },
   {
     name: 'the deadline of a drain is taken for its beginning',
