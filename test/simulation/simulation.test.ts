@@ -9,7 +9,7 @@ import { simulate } from './simulate.ts';
 import type { TraceEntry } from './trace.ts';
 import { printTrace } from './trace-print.ts';
 
-const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 40 }, (_, index) => index + 1);
 const seedsPerSabotage = 40;
 const threads = 2;
 
