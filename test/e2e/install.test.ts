@@ -75,7 +75,7 @@ describe('install.sh', () => {
   });
 
   it('makes a host of a machine that has nothing but curl, by the command of an invitation', async () => {
-    const invited = await first.run(`berth instance invite --host ${first.address}:4567 --output json`);
+    const invited = await first.run(`berth instance invite --host ${first.address} --output json`);
     const { activationCode, command } = z
       .object({ activationCode: z.string(), command: z.string() })
       .parse(JSON.parse(invited));
@@ -103,7 +103,7 @@ describe('install.sh', () => {
     const before = await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id');
     const { command } = z
       .object({ command: z.string() })
-      .parse(JSON.parse(await first.run(`berth instance invite --host ${first.address}:4567 --output json`)));
+      .parse(JSON.parse(await first.run(`berth instance invite --host ${first.address} --output json`)));
     await second.run(command.replaceAll('sudo ', ''));
     await first.run(`sh /release/install.sh --control --agent`);
     expect(await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id')).toBe(before);
