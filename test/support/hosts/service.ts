@@ -3,6 +3,7 @@ import {
   CreateServiceCommand,
   DescribeContainerInstancesCommand,
   ListContainerInstancesCommand,
+  RunTaskCommand,
   TagResourceCommand,
   waitUntilServicesStable,
   type ContainerInstance,
@@ -74,4 +75,13 @@ export async function instanceOf(fleet: Fleet, host: string): Promise<ContainerI
   );
   if (found === undefined) throw new Error(`${host} has no instance`);
   return found;
+}
+
+/** Runs a task on the host to its end, which takes both ways between control and its agent. */
+export async function runsThere(fleet: Fleet, host: string): Promise<void> {
+  const taskDefinition = await fleet.register('probe', { command: [...programs.succeeds.command] });
+  const placementConstraints = [{ type: 'memberOf' as const, expression: `attribute:${hostAttribute} == ${host}` }];
+  const { tasks } = await fleet.ecs.send(new RunTaskCommand({ taskDefinition, placementConstraints }));
+  const arn = tasks?.[0]?.taskArn ?? '';
+  await eventually(`a task on ${host}`, async () => (await fleet.task(arn)).lastStatus === 'STOPPED');
 }
