@@ -22,6 +22,7 @@ import { ConfigError, type ControlConfig } from './config.ts';
 import { createExplainer } from './reconciler/explainer.ts';
 import { createReconciler, schedulingRules } from './reconciler/reconciler.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
+import { guardConnections } from './sessions/connection-guard.ts';
 import { attachSessionServer } from './sessions/server.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createPostgresStore } from './store/postgres.ts';
@@ -126,6 +127,8 @@ export async function startControl(config: ControlConfig, overrides: ControlOver
     const tlsListener = await openTls(config, { trust, api, clock, logger });
     if (tlsListener !== undefined) tls.listener = tlsListener;
     const servers = [api.server, ...(tlsListener === undefined ? [] : [tlsListener.server])];
+    const guard = guardConnections(servers, { clock, logger });
+    closers.push(['connection guard', () => guard.stop()]);
     const { agentToken } = secrets;
     const sessionServer = attachSessionServer(servers, { sessions, agentToken, trust, clock, logger });
     // The server waits for open sessions to end, so both are ended together.

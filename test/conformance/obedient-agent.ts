@@ -5,6 +5,8 @@ import { parseControlMessage, protocolVersion, subprotocol, type TaskState } fro
 export interface ObedientAgent {
   /** Resolves once control has welcomed it. */
   ready: Promise<void>;
+  /** Resolves when the session has ended. */
+  closed: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export function connectObedientAgent(options: { url: string; token: string; mach
     if (!parsed.ok) throw new Error(`control sent an invalid message: ${parsed.problem}`);
     const { message } = parsed;
     if (message.type === 'welcome') ready.resolve();
+    if (message.type === 'heartbeat') send({ type: 'heartbeat', sentAt: Date.now(), health: { status: 'OK' } });
     if (message.type !== 'assignments') return;
     send({ type: 'assignmentsAck', number: message.number });
     if (message.tasks.length > 0) send({ type: 'stateChanges', changes: message.tasks.map(stateOf) });
@@ -72,6 +75,7 @@ export function connectObedientAgent(options: { url: string; token: string; mach
   socket.on('close', () => closed.resolve());
   return {
     ready: ready.promise,
+    closed: closed.promise,
     async close() {
       socket.close();
       await closed.promise;

@@ -18,6 +18,7 @@ import { isSsmOperationName, ssmTargetPrefix } from '#protocol/ssm/operations.ts
 import { rotationPath, trustPath } from '#protocol/trust/description.ts';
 import type { Explainer } from '../reconciler/explainer.ts';
 import type { ReleaseSource } from '../sessions/agent-updates.ts';
+import { connectionsCheckingIntervalMs } from '../sessions/connection-guard.ts';
 import type { ExecBroker } from '../sessions/exec-broker.ts';
 import type { UtilisationSource } from '../sessions/telemetry.ts';
 import type { Store } from '../store/store.ts';
@@ -100,7 +101,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     logger: false,
     requestTimeout: receiveTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    http: { headersTimeout: headersTimeoutMs },
+    http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: connectionsCheckingIntervalMs },
     forceCloseConnections: 'idle',
     genReqId: () => ids.uuid(),
     exposeHeadRoutes: false,

@@ -5,12 +5,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import { closeCodes, fitReason } from '#protocol/session/close-codes.ts';
 import type { Link, LinkHandlers } from '#protocol/session/link.ts';
 import { maximumMessageBytes, subprotocol } from '#protocol/session/messages.ts';
 import { isOverTls, peerCertificateOf } from '../trust/peer-socket.ts';
 import type { Trust } from '../trust/trust.ts';
+import { createReadingPace } from './reading-pace.ts';
 import { byToken, type AgentPeer } from './agent-peer.ts';
 import type { Door, Refusal } from './door.ts';
 import type { Sessions } from './sessions.ts';
@@ -23,9 +25,10 @@ export interface AgentDoorOptions {
   readonly agentToken: string;
   /** Asked about connections over TLS. */
   readonly trust: Pick<Trust, 'judge'>;
+  readonly clock: Clock;
 }
 
-export function createAgentDoor({ sessions, agentToken, trust }: AgentDoorOptions): Door {
+export function createAgentDoor({ sessions, agentToken, trust, clock }: AgentDoorOptions): Door {
   const tokenHash = sha256(agentToken);
 
   /** Compares hashes, so that neither the time it takes nor the length tells anything about the token. */
@@ -55,7 +58,7 @@ export function createAgentDoor({ sessions, agentToken, trust }: AgentDoorOption
     connect(webSocket, request, { where, logger }) {
       const peer = peerOf(request);
       if ('status' in peer) webSocket.close(closeCodes.unauthorized, fitReason(peer.reason));
-      else connect(webSocket, (link) => sessions.accept(link, where, peer), logger);
+      else connect(webSocket, (link) => sessions.accept(link, where, peer), { clock, logger });
     },
   };
 }
@@ -64,7 +67,21 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-function connect(webSocket: WebSocket, accept: (link: Link) => LinkHandlers, logger: Logger): void {
+function connect(
+  webSocket: WebSocket,
+  accept: (link: Link) => LinkHandlers,
+  { clock, logger }: { clock: Clock; logger: Logger },
+): void {
+  const pace = createReadingPace(clock);
+  let hasBeenPaused = false;
+
+  function listenLater(ms: number): void {
+    if (!hasBeenPaused) logger.warn({ ms }, 'an agent says more than it may; it is read at a slower pace');
+    hasBeenPaused = true;
+    webSocket.pause();
+    clock.after(ms, () => webSocket.resume(), { background: true });
+  }
+
   const handlers = accept({
     send(text) {
       if (webSocket.readyState === webSocket.OPEN) webSocket.send(text);
@@ -76,6 +93,8 @@ function connect(webSocket: WebSocket, accept: (link: Link) => LinkHandlers, log
     terminate: () => webSocket.terminate(),
   });
   webSocket.on('message', (data, isBinary) => {
+    const rest = Buffer.isBuffer(data) ? pace.heard(data.length) : 0;
+    if (rest > 0 && !webSocket.isPaused) listenLater(rest);
     if (isBinary || !Buffer.isBuffer(data)) webSocket.close(closeCodes.invalidMessage, 'messages are text');
     else handlers.message(data.toString());
   });

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
+import { createRepeats } from '#lib/repeats.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import { createAgentDoor } from './agent-door.ts';
 import type { Door, Refusal } from './door.ts';
@@ -31,6 +32,7 @@ export interface SessionServer {
 }
 
 const closingLimitMs = 1000;
+const tellEveryMs = 60_000;
 
 /** `upgrade` requests for other paths are answered 404: nothing else on control's ports upgrades. */
 export function attachSessionServer(
@@ -50,6 +52,8 @@ export function attachSessionServer(
     }),
   }));
   const knocks = createKnockLimit(clock);
+  const failures = createKnockLimit(clock);
+  const repeats = createRepeats(clock, tellEveryMs);
   const open = new Set<WebSocket>();
   let onAllClosed: (() => void) | undefined;
 
@@ -61,8 +65,9 @@ export function attachSessionServer(
     const door = doors.find(({ leadsTo }) => leadsTo(path));
     const refusal = refusalOf(request, { remote, path, door });
     if (refusal !== undefined || door === undefined) {
-      logger.warn({ remote, status: refusal?.status, reason: refusal?.reason }, 'an upgrade was refused');
-      refuse(socket, refusal ?? noDoor);
+      const { status, reason } = refusal ?? noDoor;
+      repeats.note(remote, (repeated) => logger.warn({ remote, status, reason, repeated }, 'an upgrade was refused'));
+      refuse(socket, { status, reason });
       return;
     }
     door.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -77,18 +82,14 @@ export function attachSessionServer(
     });
   }
 
+  /** Those who fail use up another limit than those who may come in: a guesser behind the address of a site keeps none of its agents out. */
   function refusalOf(
     request: IncomingMessage,
     { remote, path, door }: { remote: string; path: string; door: Door | undefined },
   ): Refusal | undefined {
-    if (door === undefined) return noDoor;
-    if (!knocks.admit(remote)) return { status: 429, reason: 'too many connections; wait a little' };
-    const refusal = door.refusalOf(request, path);
-    if (refusal !== undefined) return refusal;
-    if (!offeredSubprotocols(request).includes(door.subprotocol)) {
-      return { status: 400, reason: `the subprotocol is ${door.subprotocol}` };
-    }
-    return undefined;
+    const refusal = door === undefined ? noDoor : (door.refusalOf(request, path) ?? wrongSubprotocol(request, door));
+    const limit = refusal === undefined ? knocks : failures;
+    return limit.admit(remote) ? refusal : { status: 429, reason: 'too many connections; wait a little' };
   }
 
   for (const server of httpServers) server.on('upgrade', onUpgrade);
@@ -97,6 +98,7 @@ export function attachSessionServer(
       for (const server of httpServers) server.off('upgrade', onUpgrade);
       for (const { webSockets } of doors) webSockets.close();
       sessions.execs.stop();
+      repeats.stop();
       if (open.size === 0) return;
       for (const webSocket of open) webSocket.close(closeCodes.goingAway, 'control is going down');
       await new Promise<void>((resolve) => {
@@ -123,6 +125,11 @@ function refuse(socket: Duplex, { status, reason }: Refusal): void {
     ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function wrongSubprotocol(request: IncomingMessage, { subprotocol }: Door): Refusal | undefined {
+  if (offeredSubprotocols(request).includes(subprotocol)) return undefined;
+  return { status: 400, reason: `the subprotocol is ${subprotocol}` };
 }
 
 function offeredSubprotocols(request: IncomingMessage): string[] {

@@ -9,6 +9,7 @@ import type { SecureContextOptions } from 'node:tls';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import { daysMs } from '#model/machine-trust.ts';
+import { connectionsCheckingIntervalMs } from '../sessions/connection-guard.ts';
 import type { ServerIdentity } from './server-certificate.ts';
 import type { Trust } from './trust.ts';
 
@@ -48,6 +49,7 @@ export async function listenTls(options: TlsListenerOptions): Promise<TlsListene
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: connectionsCheckingIntervalMs,
     },
     options.handle,
   );

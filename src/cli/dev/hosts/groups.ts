@@ -24,10 +24,12 @@ export async function groupNames(prefix: string): Promise<string[]> {
   return [...new Set(names.flat())].filter((name) => name.startsWith(prefix));
 }
 
-/** Everything in the group stands still, containers included, until it is thawed. */
+/** Everything in the group stands still, containers included, until it is thawed; what is killed meanwhile ends then. A group that is not there has nothing to freeze. */
 export async function freeze(name: string, isFrozen: boolean): Promise<void> {
-  if (isVersion2()) await writeFile(join(groupsFolder, name, 'cgroup.freeze'), isFrozen ? '1' : '0');
-  else await writeFile(join(groupsFolder, 'freezer', name, 'freezer.state'), isFrozen ? 'FROZEN' : 'THAWED');
+  const [file, word] = isVersion2()
+    ? [join(groupsFolder, name, 'cgroup.freeze'), isFrozen ? '1' : '0']
+    : [join(groupsFolder, 'freezer', name, 'freezer.state'), isFrozen ? 'FROZEN' : 'THAWED'];
+  if (existsSync(file)) await writeFile(file, word);
 }
 
 /** Once everything in it has been told to end; the kernel lets a group go a moment after its last process. */

@@ -9,7 +9,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { deadline, type Clock } from '#lib/clock.ts';
 import { CliError } from '../../errors.ts';
-import { removeGroups } from './groups.ts';
+import { freeze, removeGroups } from './groups.ts';
 import { removePort } from './lan.ts';
 import type { HostPlace, Place } from './place.ts';
 import { findHosts } from './processes.ts';
@@ -141,6 +141,7 @@ async function endsWithin({ place, host, clock }: HostAt, signal: 'SIGTERM' | 'S
     if (!isTold) {
       for (const pid of signal === 'SIGKILL' ? [...running.inside, ...running.outside] : running.inside)
         kill(pid, signal);
+      await freeze(host.group, false);
     }
     if (clock.now() > until) return false;
     await clock.sleep(30);
