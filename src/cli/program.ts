@@ -59,7 +59,8 @@ export function buildProgram(context: CliContext, version: string): Command {
   // The daemons are started before this tree is loaded (src/main.ts); here they are only explained.
   program
     .command('control')
-    .description('run the control service in the foreground; settings are environment variables');
+    .description('run the control service in the foreground; settings are environment variables')
+    .option('--database <url>', 'as BERTH_STORE; a password belongs there, not in an argument');
   program
     .command('agent')
     .description('run the agent of this machine in the foreground; settings are environment variables');

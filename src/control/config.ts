@@ -117,6 +117,31 @@ const environment = z.object({
   BERTH_LOG_LEVEL: z.enum(logLevels).default('info'),
 });
 
+/**
+ * The one setting that may be an argument: `--database URL` stands for BERTH_STORE. Everybody on the machine can read arguments, so that a URL with a
+ * password is refused. Answers the environment with it; throws a ConfigError.
+ */
+export function withArguments(args: readonly string[], variables: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const [name, value, ...rest] = args.flatMap((word) => /^(--database)=(.*)$/s.exec(word)?.slice(1) ?? [word]);
+  if (name === undefined) return variables;
+  if (name !== '--database' || value === undefined || rest.length > 0) {
+    throw new ConfigError(
+      'berth control takes no argument but --database URL; other settings come from the environment',
+    );
+  }
+  const hasPassword = /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(value) || /[?&]password=/i.test(value);
+  if (hasPassword) {
+    throw new ConfigError(
+      '--database: everybody on this machine can read a password that is an argument; give the whole URL in the environment, as BERTH_STORE',
+    );
+  }
+  const given = variables['BERTH_STORE'];
+  if (given !== undefined && given !== '' && given !== value) {
+    throw new ConfigError('--database: BERTH_STORE says something else; give one of the two');
+  }
+  return { ...variables, BERTH_STORE: value };
+}
+
 /** Throws a ConfigError. Variables that are empty count as absent. */
 export function readConfig(variables: NodeJS.ProcessEnv = process.env): ControlConfig {
   const given = Object.fromEntries(

@@ -9,7 +9,7 @@ import { createLogger } from '#lib/logger.ts';
 import { readNotifySettings } from '#lib/service-manager/config.ts';
 import { createServiceManager } from '#lib/service-manager/notify.ts';
 import { restoreBackup } from './backup/restore.ts';
-import { ConfigError, readConfig, readConfigOfService } from './config.ts';
+import { ConfigError, readConfig, readConfigOfService, withArguments } from './config.ts';
 import { startControl } from './control.ts';
 
 const exitCodes = { stopped: 0, failed: 1, misconfigured: 2 } as const;
@@ -19,8 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const stop = stopSignal();
   let logger = createLogger({ name: 'control' });
   try {
-    if (args.length > 0) throw new ConfigError(`berth control takes no arguments; settings come from the environment`);
-    const config = readConfig();
+    const config = readConfig(withArguments(args));
     logger = createLogger({ name: 'control', level: config.logLevel });
     const serviceManager = createServiceManager({ settings: readNotifySettings(), clock: systemClock, logger });
     const control = await startControl(config, { logger });

@@ -13,6 +13,11 @@ import { deadline, systemClock } from '#lib/clock.ts';
 export interface PostgresServer {
   /** Makes an empty database and gives its URL. */
   createDatabase(): Promise<string>;
+  /** Where it listens. */
+  readonly socket: string;
+  /** Ends it, as an administrator would in a hurry: its clients' connections break. */
+  shutDown(): Promise<void>;
+  startAgain(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,9 +43,12 @@ export async function startPostgres(): Promise<PostgresServer> {
     const initdb = [join(programs, 'initdb'), '-D', data, '-U', superuser, '-A', 'trust', '--no-sync', '-E', 'UTF8'];
     await run('setpriv', [...switchTo(user), ...initdb, '--locale', 'C.UTF-8'], { cwd: folder });
     const command = ['--pdeathsig', 'INT', ...switchTo(user), ...serverCommand(programs, data, folder)];
-    server = spawn('setpriv', command, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
-    await deadline(systemClock, startDeadlineMs, 'the start of PostgreSQL', ready(server));
-    return controlOf(server, folder);
+    const start = async (): Promise<ChildProcess> => {
+      server = spawn('setpriv', command, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+      await deadline(systemClock, startDeadlineMs, 'the start of PostgreSQL', ready(server));
+      return server;
+    };
+    return controlOf(await start(), folder, start);
   } catch (error) {
     server?.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -92,8 +100,8 @@ function ready(server: ChildProcess): Promise<void> {
   });
 }
 
-function controlOf(server: ChildProcess, folder: string): PostgresServer {
-  const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+function controlOf(first: ChildProcess, folder: string, start: () => Promise<ChildProcess>): PostgresServer {
+  let server = first;
   const urlOf = (database: string): string => `postgres://${superuser}@${encodeURIComponent(folder)}/${database}`;
   let made = 0;
   return {
@@ -109,14 +117,25 @@ function controlOf(server: ChildProcess, folder: string): PostgresServer {
       }
       return urlOf(name);
     },
+    socket: join(folder, '.s.PGSQL.5432'),
+    shutDown: () => end(server),
+    async startAgain() {
+      server = await start();
+    },
     async stop() {
-      server.kill('SIGINT');
       try {
-        await deadline(systemClock, stopDeadlineMs, 'the end of PostgreSQL', exited);
+        await end(server);
       } finally {
         server.kill('SIGKILL');
         rmSync(folder, { recursive: true, force: true });
       }
     },
   };
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = new Promise((resolve) => server.once('exit', resolve));
+  server.kill('SIGINT');
+  await deadline(systemClock, stopDeadlineMs, 'the end of PostgreSQL', exited);
 }

@@ -25,7 +25,7 @@ import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
 import { createLogStreams, type LogSource } from './log-streams.ts';
 import { createOutbox } from './outbox.ts';
 import { createProtectionRequests, type ProtectionResult, type ProtectionWish } from './protection-requests.ts';
-import { nextTry } from './reconnect.ts';
+import { nextTry, steadyAfterMs } from './reconnect.ts';
 import { respond, type ResponderContext } from './responders.ts';
 import type { SessionState } from './session-state.ts';
 import { createStopQuestions } from './stop-questions.ts';
@@ -122,6 +122,7 @@ export function createSession(options: SessionOptions): AgentSession {
   const logger = options.logger.child({ part: 'session' });
   const protections = createProtectionRequests(clock);
   let phase: Phase = { name: 'stopped', reason: 'not started' };
+  let troubledSince = clock.elapsed();
 
   /** Lets go of everything the phase owns. Events of an attempt that is over are ignored: its signal is aborted. */
   function leave(): void {
@@ -280,7 +281,10 @@ export function createSession(options: SessionOptions): AgentSession {
     if (!('abort' in phase)) return;
     leave();
     const servedMs = phase.name === 'serving' ? clock.now() - phase.since : 0;
-    const next = nextTry({ ...(code === undefined ? {} : { code }), servedMs, attempt: phase.attempt }, random);
+    if (servedMs >= steadyAfterMs) troubledSince = clock.elapsed();
+    const troubleMs = clock.elapsed() - troubledSince;
+    const ending = { ...(code === undefined ? {} : { code }), servedMs, attempt: phase.attempt, troubleMs };
+    const next = nextTry(ending, random);
     if (next.kind === 'never') {
       logger.error({ because, code }, next.advice);
       phase = { name: 'stopped', reason: next.advice };
@@ -295,7 +299,9 @@ export function createSession(options: SessionOptions): AgentSession {
 
   return {
     start() {
-      if (phase.name === 'stopped') void connect(0);
+      if (phase.name !== 'stopped') return;
+      troubledSince = clock.elapsed();
+      void connect(0);
     },
     stop() {
       const link = 'link' in phase ? phase.link : undefined;

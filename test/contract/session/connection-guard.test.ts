@@ -103,4 +103,5 @@ it('forgets those that have gone', async () => {
   await eventually('it to wait', async () => guard.waiting() === 1);
   socket.destroy();
   await eventually('it to be forgotten', async () => guard.waiting() === 0);
+  expect(lines).toEqual([]);
 });

@@ -143,6 +143,6 @@ describe('a link that is slow and loses a third of what it carries', () => {
     measured('slow and lossy link: the end of a task is known', systemClock.now() - killedAt);
     await host.lossy(0);
     await host.slow(undefined);
-    await untilConverged(fleet, 120_000);
+    expect(await untilConverged(fleet, 120_000)).toHaveLength(tasks);
   });
 });

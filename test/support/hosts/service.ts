@@ -29,6 +29,11 @@ export async function startWeb(fleet: Fleet, desiredCount: number, lostAfterSeco
   await waitUntilServicesStable({ client: fleet.ecs, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { services: [web] });
 }
 
+/** Another revision of the same. */
+export async function newRevision(fleet: Fleet, number: number): Promise<string> {
+  return fleet.register(web, { ...serving, environment: [{ name: 'REVISION', value: String(number) }] });
+}
+
 /** How many run on each host, by the engines. */
 export function countsByHost(running: readonly RunningContainer[]): Record<string, number> {
   const counts: Record<string, number> = {};

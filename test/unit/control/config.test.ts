@@ -1,6 +1,6 @@
 /** The control service's settings. */
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readConfig } from '#control/config.ts';
+import { ConfigError, readConfig, withArguments } from '#control/config.ts';
 
 describe('the listeners', () => {
   test('are the plain one on a loopback address, and over TLS whichever it is told', () => {
@@ -89,5 +89,37 @@ describe('settings', () => {
 
   test('of an access key come in pairs', () => {
     expect(() => readConfig({ BERTH_ADMIN_ACCESS_KEY_ID: 'AKIAEXAMPLE' })).toThrow('give both or neither');
+  });
+});
+
+describe('--database', () => {
+  const url = 'postgres://berth@db.example.org/berth';
+
+  test.each([[['--database', url]], [[`--database=${url}`]]])('stands for BERTH_STORE: %s', (args) => {
+    expect(readConfig(withArguments(args, {})).store).toEqual({ kind: 'postgres', url });
+    expect(readConfig(withArguments(args, { BERTH_STORE: url })).store).toEqual({ kind: 'postgres', url });
+  });
+
+  test('need not be given', () => {
+    expect(withArguments([], { BERTH_HOME: '/srv' })).toEqual({ BERTH_HOME: '/srv' });
+  });
+
+  test.each(['postgres://berth:hush@db/berth', 'postgres://db/berth?user=berth&password=hush'])(
+    'refuses a password, which `ps` would show, and does not repeat it: %s',
+    (text) => {
+      expect(() => withArguments(['--database', text], {})).toThrow(/everybody on this machine.*BERTH_STORE/);
+      expect(() => withArguments(['--database', text], {})).not.toThrow(/hush/);
+    },
+  );
+
+  test.each([[['--database']], [['--database', url, 'more']], [['--listen', '0.0.0.0:80']]])(
+    'refuses other arguments: %s',
+    (args) => {
+      expect(() => withArguments(args, {})).toThrow(/no argument but --database URL/);
+    },
+  );
+
+  test('refuses to choose between two databases', () => {
+    expect(() => withArguments(['--database', url], { BERTH_STORE: 'sqlite:/srv/x' })).toThrow(/BERTH_STORE says/);
   });
 });

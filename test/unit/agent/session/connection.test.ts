@@ -87,7 +87,7 @@ describe('reconnecting', () => {
     expect(control.network.attempts).toBeGreaterThan(25);
     expect(control.network.attempts).toBeLessThan(200);
     control.network.unreachable = false;
-    await clock.advance(120_000);
+    await clock.advanceUntil(() => session.state.name === 'serving', 120_000);
     expect(session.state.name).toBe('serving');
   });
 
@@ -110,7 +110,7 @@ describe('reconnecting', () => {
     session.start();
     await clock.advance(anHour);
     control.network.unreachable = false;
-    await clock.advance(120_000);
+    await clock.advanceUntil(() => session.state.name === 'serving', 120_000);
     const beat = setBeat();
     await clock.advance(70_000);
     beat.stop();

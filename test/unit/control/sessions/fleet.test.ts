@@ -44,7 +44,7 @@ describe('a fleet that restarts all at once', () => {
       const random = seededRandom(seed);
       let [now, attempt] = [0, 0];
       while (now < awayMs) {
-        const next = nextTry({ servedMs: 0, attempt }, random);
+        const next = nextTry({ servedMs: 0, attempt, troubleMs: now }, random);
         if (next.kind === 'never') throw new Error('gave up');
         now += next.afterMs;
         ({ attempt } = next);
