@@ -311,8 +311,17 @@ install_program() {
   # Where SELinux decides what services may execute.
   if command -v chcon >/dev/null && selinuxenabled 2>/dev/null; then chcon -t bin_t "$prefix/versions/$version/berth.new"; fi
   mv "$prefix/versions/$version/berth.new" "$prefix/versions/$version/berth"
+  previous=$(readlink "$prefix/bin/berth" 2>/dev/null || :)
   ln -sfn "../versions/$version/berth" "$prefix/bin/berth.new"
   mv -T "$prefix/bin/berth.new" "$prefix/bin/berth"
+  # What people install is not on trial, and is not gone back from.
+  rm -f "$prefix/trial"
+  for kept in "$prefix"/versions/*; do
+    case ../versions/${kept##*/}/berth in
+      "../versions/$version/berth" | "$previous") ;;
+      *) rm -rf "$kept" ;;
+    esac
+  done
   ln -sfn "$prefix/bin/berth" /usr/local/bin/berth
   # What installations before had.
   rm -rf "$prefix/dist/main.js" "$prefix/bin/node" "$prefix/package.json"

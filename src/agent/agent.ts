@@ -87,6 +87,7 @@ export interface Agent {
   sendTelemetry(message: Telemetry): boolean;
   /** Asks control in the name of a task; answers within a few seconds, whatever happens. */
   protect: AgentSession['protect'];
+  goingDown: AgentSession['goingDown'];
   tasks(): AgentTask[];
   /** References of images that somebody needs or will. */
   wantedImages(): string[];
@@ -184,6 +185,7 @@ export function createAgent(options: AgentOptions): Agent {
     health,
     sendTelemetry: session.sendTelemetry,
     protect: session.protect,
+    goingDown: session.goingDown,
     tasks: supervisor.tasks,
     wantedImages: () => [
       ...supervisor

@@ -52,6 +52,8 @@ export interface AgentConfig {
   updatesEnabled: boolean;
   /** How many containers are created or started at once. */
   engineConcurrency: number;
+  /** How long the tasks of a machine that goes down may take to move. */
+  shutdownDrainMs: number;
 }
 
 /** A setting is wrong. The message names it and holds no secret. */
@@ -200,6 +202,7 @@ const Environment = z.object({
     'a JSON object of file systems and NFS servers, such as {"fs-0123":"10.0.0.9:/export"}',
   ),
   BERTH_ENGINE_CONCURRENCY: whole(4, 1, 64),
+  BERTH_SHUTDOWN_DRAIN: duration('2m', '0s'),
   ...endpointVariables,
   ...watchVariables,
 });
@@ -268,6 +271,7 @@ export function readConfig(
     ...(rest.BERTH_TASK_SUBNET === undefined ? {} : { taskSubnet: rest.BERTH_TASK_SUBNET }),
     updatesEnabled: rest.ECS_UPDATES_ENABLED,
     engineConcurrency: rest.BERTH_ENGINE_CONCURRENCY,
+    shutdownDrainMs: rest.BERTH_SHUTDOWN_DRAIN,
   };
 }
 

@@ -25,6 +25,7 @@ import { createHost, defaultAvailabilityZone } from './host/host.ts';
 import { portsWithSockets } from './host/listening-ports.ts';
 import { runOwnProgram } from './host/own-program.ts';
 import { createContainerProcesses } from './host/processes.ts';
+import { isMachineShuttingDown } from './host/shutting-down.ts';
 import { createTaskCgroups } from './host/task-cgroups.ts';
 import { agentUrlOf, createIdentityFiles, IdentityError, type Identity } from './identity/identity-files.ts';
 import { createIdentityKeeper, type IdentityKeeper } from './identity/keeper.ts';
@@ -35,6 +36,8 @@ import { readHostRoutes } from './network/host-routes.ts';
 import { withPauseImage } from './network/pause-image.ts';
 import { purge } from './runner/purge.ts';
 import { createWebSocketConnector, type AgentCredentials } from './session/websocket.ts';
+import { leave, stopWhatIsLeft } from './shutdown/going-down.ts';
+import { drainedMarkIn } from './state/drained-mark.ts';
 import { JournalLockedError, JournalVersionError } from './state/journal-file.ts';
 import { openJournal, type Journal } from './state/journal.ts';
 import { machineIdIn } from './state/machine-id.ts';
@@ -45,6 +48,9 @@ const exitCodes = { stopped: 0, again: 1, useless: 5, update: 42 } as const;
 
 /** ecs-agent's: engine work may take this long to come to rest. */
 const stopLimitMs = 5000;
+/** When the machine goes down: for the containers that are left, whatever their stop timeouts are; then for the agent's own end. */
+const leftLimitMs = 120_000;
+const marginMs = 15_000;
 
 /** Resolves with the exit code once the agent has stopped. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -107,7 +113,10 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   const stopOn = (signal: string): void => ended.resolve({ code: exitCodes.stopped, because: signal });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stopOn);
 
-  const serviceManager = createServiceManager({ settings: readNotifySettings(), clock: systemClock, logger });
+  const notify = readNotifySettings();
+  const isService = notify !== undefined;
+  const serviceManager = createServiceManager({ settings: notify, clock: systemClock, logger });
+  const drainedMark = drainedMarkIn(config.dataFolder);
   const { machineId, journal } = openState(config, logger);
   requireSameCluster(config, journal);
   const keeper = config.credentials.kind === 'certificate' ? identityKeeper(config, machineId, logger) : undefined;
@@ -196,7 +205,8 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     host: async () => {
       const facts = await host.describe();
       const tags = [...(keeper === undefined ? [] : joinedIdentity(config).tags), ...facts.tags];
-      return { ...facts, tags, attributes: [...facts.attributes, ...endpoints.attributes()] };
+      const back = drainedMark.isSet() ? { backFromShutdown: true } : {};
+      return { ...facts, ...back, tags, attributes: [...facts.attributes, ...endpoints.attributes()] };
     },
     endpointOf: endpoints.endpointOf,
     machineHealth: () => [...watch.machineHealth(), ...(keeper === undefined ? [] : [keeper.health()])],
@@ -208,7 +218,10 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
     logger,
     config: { ...config, defaultStopTimeout: Math.ceil(config.stopTimeoutMs / 1000) },
     update: upgrade.update,
-    onOpened: upgrade.proven,
+    onOpened() {
+      drainedMark.remove();
+      upgrade.proven();
+    },
     refused: (because) => ended.resolve({ code: exitCodes.useless, because }),
   });
   logger.info({ machineId, cluster: config.cluster, controlUrl: config.controlUrl }, 'the agent starts');
@@ -220,14 +233,26 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
   // Ready without a session and without an engine: both are waited for as long as it takes, and no restart would bring them.
   serviceManager.ready();
   const { code, because } = await ended.promise;
-  serviceManager.stopping();
+  const goesDown = code === exitCodes.stopped && isService && (await isMachineShuttingDown());
+  serviceManager.stopping(goesDown ? config.shutdownDrainMs + leftLimitMs + stopLimitMs + marginMs : undefined);
+  if (goesDown) {
+    const limitMs = config.shutdownDrainMs;
+    await leave({ agent, noteDrained: drainedMark.set, limitMs, clock: systemClock, logger });
+  }
   upgrade.stop();
-  logger.info({ because }, 'the agent stops; containers go on');
+  logger.info(
+    { because, goesDown },
+    goesDown ? 'the agent stops with the machine' : 'the agent stops; containers go on',
+  );
   try {
     const rest = Promise.all([agent.stop(), cleanup?.stop(), watch.stop(), keeper?.stop()]);
     await deadline(systemClock, stopLimitMs, 'the agent coming to rest', rest);
   } catch (error) {
     logger.warn({ error, underWay: agent.underWay() }, 'the agent stops without waiting for everything');
+  }
+  if (goesDown) {
+    const left = { engine, machineId, tasks: journal.tasks(), clock: systemClock, logger };
+    await stopWhatIsLeft({ ...left, defaultStopTimeout: Math.ceil(config.stopTimeoutMs / 1000), limitMs: leftLimitMs });
   }
   await endpoints.stop();
   journal.close();

@@ -141,6 +141,27 @@ describe('a service of 4', () => {
   });
 });
 
+describe('a reboot', () => {
+  it('drains the machine, which is ACTIVE again when it is back', async () => {
+    const second = hosts.hosts[1] as SystemdHost;
+    await second.reboot();
+
+    const before = await second.run('journalctl --no-pager -o cat -u berth-agent -b -1');
+    expect(before).toContain('the machine goes down; its tasks may move');
+    expect(before).toContain('"goesDown":true');
+    expect(before).not.toContain('before all of its tasks have moved');
+    expect(await first.run('journalctl --no-pager -o cat -u berth-control')).toContain('"drained":true,"others":1');
+    await eventually('both machines', async () =>
+      (await instances()).every(({ status, agentConnected }) => status === 'ACTIVE' && agentConnected),
+    );
+    // The service lost none of its four: they are on the first machine, or back.
+    await eventually(
+      'four tasks',
+      async () => (await instances()).reduce((sum, { runningTasksCount }) => sum + runningTasksCount, 0) === 4,
+    );
+  });
+});
+
 describe('a secret', () => {
   it('is in no argument, no journal and no file that others can read', async () => {
     const key = z

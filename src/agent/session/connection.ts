@@ -24,6 +24,7 @@ import { createExecStreams, type ExecSource } from './exec-streams.ts';
 import { makeHello, readGreeting, type HostFacts } from './handshake.ts';
 import { createLogStreams, type LogSource } from './log-streams.ts';
 import { createOutbox } from './outbox.ts';
+import type { GoingDownAnswer } from '#protocol/session/going-down.ts';
 import { createProtectionRequests, type ProtectionResult, type ProtectionWish } from './protection-requests.ts';
 import { nextTry, steadyAfterMs } from './reconnect.ts';
 import { respond, type ResponderContext } from './responders.ts';
@@ -31,6 +32,8 @@ import type { SessionState } from './session-state.ts';
 import { createStopQuestions } from './stop-questions.ts';
 
 const connectLimitMs = 30_000;
+/** ecs-agent gives the API so long. */
+const departureLimitMs = 4000;
 const welcomeLimitMs = 10_000;
 /** Bytes that may wait for a slow link: two of the longest messages. */
 const maximumBufferedBytes = 2 * maximumMessageBytes;
@@ -81,6 +84,8 @@ export interface AgentSession {
   sendTelemetry(message: Telemetry): boolean;
   /** Asks control in the name of a task; answers within a few seconds, whatever becomes of the session. */
   protect(wish: ProtectionWish): Promise<ProtectionResult>;
+  /** Tells control that the machine goes down; undefined when it does not answer in time, or there is no session. */
+  goingDown(): Promise<GoingDownAnswer | undefined>;
   readonly state: ConnectionState;
 }
 
@@ -121,6 +126,7 @@ export function createSession(options: SessionOptions): AgentSession {
   const { state, clock, random } = options;
   const logger = options.logger.child({ part: 'session' });
   const protections = createProtectionRequests(clock);
+  let departure: PromiseWithResolvers<GoingDownAnswer | undefined> | undefined;
   let phase: Phase = { name: 'stopped', reason: 'not started' };
   let troubledSince = clock.elapsed();
 
@@ -224,6 +230,7 @@ export function createSession(options: SessionOptions): AgentSession {
         questions,
         logs,
         protections,
+        departed: (answer) => departure?.resolve(answer),
         prepull,
         renewIdentity: () => options.renewIdentity?.(),
         update,
@@ -319,6 +326,13 @@ export function createSession(options: SessionOptions): AgentSession {
       return true;
     },
     protect: protections.ask,
+    goingDown() {
+      if (phase.name !== 'serving') return Promise.resolve(undefined);
+      const { promise, resolve } = (departure ??= Promise.withResolvers());
+      send({ type: 'goingDown' });
+      clock.after(departureLimitMs, () => resolve(undefined));
+      return promise;
+    },
     get state() {
       return stateOf(phase);
     },

@@ -4,7 +4,10 @@ import { protocolVersion, type ControlMessage, type Hello, type Welcome } from '
 import type { SessionState } from './session-state.ts';
 
 /** Facts of the machine, looked up at each attempt. Limits as in `Hello`. */
-export type HostFacts = Pick<Hello, 'hostname' | 'fingerprint' | 'versions' | 'resources' | 'attributes' | 'tags'>;
+export type HostFacts = Pick<
+  Hello,
+  'hostname' | 'fingerprint' | 'versions' | 'resources' | 'attributes' | 'tags' | 'backFromShutdown'
+>;
 
 export interface HelloRequest {
   readonly cluster: string;

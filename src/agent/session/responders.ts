@@ -5,6 +5,7 @@
 import type { Logger } from '#lib/logger.ts';
 import type { AgentUpdateReport } from '#model/agent-update.ts';
 import type { AgentMessage, ControlMessage } from '#protocol/session/messages.ts';
+import type { GoingDownAnswer } from '#protocol/session/going-down.ts';
 import type { UpdateAgent } from '#protocol/session/upgrade.ts';
 import type { ExecStreams } from './exec-streams.ts';
 import type { LogStreams } from './log-streams.ts';
@@ -20,6 +21,8 @@ export interface ResponderContext {
   readonly questions: StopQuestions;
   readonly logs: LogStreams;
   readonly protections: ProtectionRequests;
+  /** Control's answer to a machine that goes down. */
+  departed(answer: GoingDownAnswer): void;
   /** Control asks for a certificate by another authority. Must not throw. */
   renewIdentity(): void;
   /** Must not reject. */
@@ -98,6 +101,7 @@ const responders: Responders = {
   },
 
   protectionAnswer: (message, { protections }) => protections.answered(message),
+  goingDownAnswer: (message, { departed }) => departed(message),
 
   execOpen: (message, { execs }) => execs.open(message),
   execInput: (message, { execs }) => execs.input(message),

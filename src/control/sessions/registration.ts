@@ -10,6 +10,7 @@ import type { Hello } from '#protocol/session/messages.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { refusalOfHello, type AgentPeer } from './agent-peer.ts';
 import { putWithConnectivity } from './connectivity.ts';
+import { withoutDrain } from './going-down.ts';
 
 export interface RegistrationRequest {
   readonly hello: Hello;
@@ -62,7 +63,8 @@ export async function registerInstance(
   const instance = await putWithConnectivity(
     tx,
     {
-      ...(row ?? newInstance(presented ?? containerInstanceArn(realm, clusterName, newId), clusterName, hello, now)),
+      ...(returned(row, hello) ??
+        newInstance(presented ?? containerInstanceArn(realm, clusterName, newId), clusterName, hello, now)),
       ...reportedFields(hello, row?.health, now),
       ...updateOf(row, hello, now),
       ...(forgotten === undefined
@@ -75,6 +77,10 @@ export async function registerInstance(
     { connected: true, now },
   );
   return { kind: 'registered', instance, ...(forgotten === undefined ? {} : { forgotten }) };
+}
+
+function returned(row: ContainerInstance | undefined, { backFromShutdown }: Hello): ContainerInstance | undefined {
+  return row !== undefined && backFromShutdown === true ? withoutDrain(row) : row;
 }
 
 /** How an update of the agent ended, or goes on. */

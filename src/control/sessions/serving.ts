@@ -30,6 +30,7 @@ import { writeConnectivity } from './connectivity.ts';
 import { ExecError } from './exec-grants.ts';
 import { createExecs, type ExecChannel, type ExecEvents, type ExecRequest } from './execs.ts';
 import { createLogStreams, LogsError, type LogStream } from './logs.ts';
+import { drainGoingDown } from './going-down.ts';
 import { answerProtection } from './protection.ts';
 import { healthOf } from './registration.ts';
 import { writeStateChanges } from './state-changes.ts';
@@ -135,6 +136,12 @@ export function startServing(options: ServingOptions): Serving {
       outcome = { kind: 'error', message: 'The control service could not do it; its log says why.' };
     }
     if (!disposed) send({ type: 'protectionAnswer', requestId: message.requestId, outcome });
+  }
+
+  async function answerGoingDown(): Promise<void> {
+    const answer = await drainGoingDown(store, containerInstanceArn, clock.now());
+    logger.info({ ...answer }, 'the machine goes down');
+    if (!disposed) send(answer);
   }
 
   async function writePrepull({ deploymentId, outcome }: PrepullOutcome): Promise<void> {
@@ -277,6 +284,9 @@ export function startServing(options: ServingOptions): Serving {
           return;
         case 'protectionRequest':
           enqueueReport(() => answerTask(message));
+          return;
+        case 'goingDown':
+          enqueueReport(answerGoingDown);
           return;
         case 'telemetry':
           options.telemetry(message);

@@ -9,6 +9,7 @@ import { parseText, type Parsed } from '../parse-text.ts';
 import { execFromAgent, execFromControl } from './exec.ts';
 import { RenewIdentity } from './identity.ts';
 import { PrepullImages, PrepullOutcome } from './prepull.ts';
+import { GoingDown, GoingDownAnswer } from './going-down.ts';
 import { ProtectionAnswer, ProtectionRequest } from './protection.ts';
 import { Telemetry } from './telemetry.ts';
 import { AgentUpdateProgress, UpdateAgent } from './upgrade.ts';
@@ -84,6 +85,8 @@ export const Hello = z.object({
   health: instanceHealth,
   /** The highest number of control's line that the agent has saved. */
   assignmentNumber: lineNumber,
+  /** The machine was drained because it went down (`goingDown`), and is back. */
+  backFromShutdown: z.boolean().exactOptional(),
   tasks: z.array(knownTask).max(20_000),
 });
 export type Hello = z.infer<typeof Hello>;
@@ -169,6 +172,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
   LogEntries,
   Telemetry,
   ProtectionRequest,
+  GoingDown,
   PrepullOutcome,
   AgentUpdateProgress,
   ...execFromAgent,
@@ -295,6 +299,7 @@ export const ControlMessage = z.discriminatedUnion('type', [
   LogsCredit,
   LogsClose,
   ProtectionAnswer,
+  GoingDownAnswer,
   PrepullImages,
   RenewIdentity,
   ...execFromControl,
