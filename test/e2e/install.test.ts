@@ -121,10 +121,8 @@ describe('a service of 4', () => {
     await first.run('cat >/root/spread.json', { input: definition });
     await first.run('berth taskdef register /root/spread.json');
     await first.run('berth service create spread --task-definition spread --desired-count 4');
-    await eventually('four containers', async () => {
-      const each = await Promise.all(hosts.hosts.map(containers));
-      return each.every((own) => own.length === 2);
-    });
+    const each = async () => (await Promise.all(hosts.hosts.map(containers))).map(({ length }) => length);
+    await expect.poll(each, { timeout: 2 * minute, interval: 500 }).toEqual([2, 2]);
   });
 
   it('outlives the stop and the restart of every unit', async () => {
