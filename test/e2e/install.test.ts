@@ -88,7 +88,7 @@ describe('install.sh', () => {
       'two instances',
       async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
     );
-    expect(await second.run('readlink -f /usr/local/bin/berth')).toMatch(/^\/opt\/berth\/versions\/[\d.]+\/berth\n$/);
+    expect(await second.run('readlink -f /usr/local/bin/berth')).toMatch(/^\/opt\/berth\/versions\/\d\S+\/berth\n$/);
   });
 
   it('gives nothing to whoever expects another authority', async () => {
