@@ -229,7 +229,7 @@ fetch() {
   address=$1
   to=$2
   shift 2
-  curl -fsS --proto '=https,http' --retry 5 --retry-delay 2 --connect-timeout 10 "$@" -o "$to" "$address" || die "$address could not be fetched"
+  curl -fsS --proto '=https,http' --retry 5 --retry-delay 2 --connect-timeout 10 "$@" -o "$to" "$address" || die "$address could not be fetched; what is said there: $(curl -ks --max-time 10 "$address" | head -c 300)"
 }
 
 # The authority's certificate is taken as it comes and trusted only when it has the fingerprint that the operator was given.

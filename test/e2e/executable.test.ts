@@ -41,7 +41,7 @@ async function costOf(file: string, args: readonly string[]): Promise<number> {
 
 describe('the executable', () => {
   it('says its version and its commit', async () => {
-    expect(await run('--version')).toMatch(/^\d+\.\d+\.\d+ \(\*?[0-9a-f]{8}\)\n$/);
+    expect(await run('--version')).toMatch(/^\d+\.\d+\.\d+\+[0-9a-f]{8}(\.changed)?\n$/);
     expect(await run('--version')).toContain(packageJson.version);
   });
 
