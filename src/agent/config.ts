@@ -139,7 +139,7 @@ const Environment = z.object({
     .optional(),
   BERTH_CONTROL_URL: z
     .url({ protocol: /^wss?$/, error: 'expected a WebSocket address, such as wss://10.0.0.5:4567/agent' })
-    .refine((url) => isPrivate(new URL(url)), {
+    .refine((url) => isPrivate(URL.parse(url)), {
       error: 'expected wss:// for another machine: without TLS only this one may be talked to',
     })
     .optional(),
@@ -293,7 +293,10 @@ function joinedSettings(
 }
 
 /** Whether nobody can read along: over TLS, or on this machine. */
-function isPrivate({ protocol, hostname }: URL): boolean {
+function isPrivate(url: URL | null): boolean {
+  // What is no address at all is told as such.
+  if (url === null) return true;
+  const { protocol, hostname } = url;
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return protocol === 'wss:' || host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

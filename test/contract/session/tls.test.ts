@@ -1,10 +1,13 @@
 /** Machines and control over real TLS: joining, sessions by certificate, renewal, revocation, rotation, and everything that is refused. */
 import { copyFileSync, readdirSync, statSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
+import { once } from 'node:events';
+import { connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIdentityFiles, type IdentityFiles } from '#agent/identity/identity-files.ts';
 import { createWebSocketConnector } from '#agent/session/websocket.ts';
+import { systemClock } from '#lib/clock.ts';
 import { daysMs, machineCertificateMs } from '#model/machine-trust.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import { rotationPath } from '#protocol/trust/description.ts';
@@ -235,6 +238,19 @@ describe('the TLS listener', () => {
     const answer = await fetch(`${cell.url.replace('https', 'http')}/healthz`).catch((error: unknown) => error);
     expect(answer).toBeInstanceOf(TypeError);
     expect(await handshake({})).toBe('TLSv1.3');
+  });
+
+  it('drops those who connect and say nothing, or garbage, while everybody else is served', async () => {
+    const { hostname: host, port } = new URL(cell.url);
+    const files = await joined();
+    const idle = Array.from({ length: 500 }, () => tcpConnect({ host, port: Number(port) }));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    for (const socket of idle.slice(250)) socket.write('garbage\r\n\r\n');
+    const before = systemClock.now();
+    await (await talk(files)).next('welcome');
+    expect(systemClock.now() - before).toBeLessThan(5000);
+    await Promise.all(idle.map((socket) => (socket.closed ? undefined : once(socket.resume(), 'close'))));
+    expect(systemClock.now() - before).toBeLessThan(20_000);
   });
 
   it('does not join or renew without TLS', async () => {

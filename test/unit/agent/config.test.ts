@@ -40,6 +40,12 @@ describe('the way to control', () => {
     );
   });
 
+  it('is an address', () => {
+    expect(() => readConfig({ ...least, BERTH_CONTROL_URL: 'nowhere' })).toThrow(
+      'BERTH_CONTROL_URL: expected a WebSocket',
+    );
+  });
+
   it('over TLS takes a certificate, and the error says how to get one', () => {
     expect(() => readConfig({ ...least, BERTH_CONTROL_URL: joined.controlUrl })).toThrow(
       /^BERTH_CONTROL_URL: over TLS a machine needs a certificate, .* holds none: join it with .*berth instance invite/,

@@ -99,6 +99,25 @@ describe('a start that cannot succeed', () => {
     await start();
   });
 
+  test('names the address with TLS that is taken, and makes its authority only where it listens with TLS', async () => {
+    expect(readdirSync(home)).not.toContain('ca');
+    await start();
+    expect(readdirSync(home)).not.toContain('ca');
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => squatter.once('listening', resolve));
+    const address = squatter.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    await expect(start({ BERTH_TLS_LISTEN: `127.0.0.1:${port}` })).rejects.toThrow(
+      `BERTH_TLS_LISTEN: cannot listen on 127.0.0.1:${port} (EADDRINUSE)`,
+    );
+    squatter.close();
+    const control = await start({ BERTH_TLS_LISTEN: '127.0.0.1:0' });
+    expect(control.tlsUrl).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    for (const name of readdirSync(join(home, 'ca'))) {
+      expect(statSync(join(home, 'ca', name)).mode & 0o077, name).toBe(0);
+    }
+  });
+
   test('names the file of secrets that is damaged', () => {
     for (const text of ['', '{', '[]', '{"accessKeyId":"a"}', '{"accessKeyId":"a","secretAccessKey":7}']) {
       writeFileSync(join(home, 'admin-credentials.json'), text);
