@@ -371,6 +371,7 @@ restart_other() { [ "$dry_run" = yes ] || systemctl try-restart "$1.service" 2>/
 install_control() {
   require_host
   install_program
+  preflight control
   install_distribution
   id berth >/dev/null 2>&1 ||
     act useradd --system --user-group --no-create-home --home-dir "$control_data" --shell /usr/sbin/nologin berth
@@ -394,9 +395,13 @@ TEXT
   say 'The next machine: berth instance invite prints the one command to run there.'
 }
 
-note_engine() {
-  [ "$engine" != none ] || command -v dockerd >/dev/null || [ "$dry_run" = yes ] ||
-    warn 'note: there is no Docker Engine; the agent waits for one (install.sh --engine)'
+# preflight ROLE: what is not well is said, and does not end the installation: most of it can be mended while the service waits for it.
+preflight() {
+  [ "$dry_run" = no ] || return 0
+  said=$("$prefix/bin/berth" doctor --role "$1" 2>&1) || {
+    say "$said"
+    warn "not everything is as it should be (see above); going on. 'berth doctor' looks again"
+  }
 }
 
 agent_settings() {
@@ -425,6 +430,7 @@ set_in() {
 join_agent() {
   require_host
   install_program
+  preflight agent
   agent_settings
   if [ "$dry_run" = yes ]; then
     say "would join: $join_url, with the activation $activation_id"
@@ -435,7 +441,6 @@ join_agent() {
     while IFS='=' read -r name value; do set_in "$settings/agent.env" "$name" "$value"; done <"$stage/joined"
   fi
   set_in "$settings/agent.env" BERTH_AGENT_TOKEN_FILE
-  note_engine
   start_service berth-agent
   restart_other berth-control
 }
@@ -443,10 +448,10 @@ join_agent() {
 local_agent() {
   require_host
   install_program
+  preflight agent
   agent_settings
   set_in "$settings/agent.env" BERTH_CONTROL_URL ws://127.0.0.1:4566/agent
   set_in "$settings/agent.env" BERTH_AGENT_TOKEN_FILE "$control_data/agent-token"
-  note_engine
   start_service berth-agent
   [ "$do_control" = yes ] || restart_other berth-control
 }

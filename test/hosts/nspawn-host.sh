@@ -2,7 +2,7 @@
 # A whole host (systemd, journald, its Docker Engine) in a container of systemd-nspawn, from a Debian tree that stays as it is:
 #   nspawn-host.sh TREE FOLDER NAME NAMESPACE RELEASE
 # FOLDER: its disk. NAMESPACE: its network, made before. RELEASE: a folder that it sees as /release. Needs root. Runs until the host is powered off, and
-# boots it again when it reboots; SIGTERM is the power button. Leaves no mount and no control group.
+# boots it again when it reboots; SIGTERM is the power button. Call it in a mount namespace of its own. Leaves no control group.
 set -eu
 tree=$1 folder=$2 name=$3 namespace=$4 release=$5
 
@@ -19,7 +19,6 @@ tidy() {
     echo $$ >"$hierarchy/cgroup.procs" || :
     find "$hierarchy/$name" -depth -type d -exec rmdir {} + 2>/dev/null || :
   done
-  umount "$folder/root" || :
 }
 trap tidy EXIT
 
@@ -35,7 +34,7 @@ for hierarchy in $(hierarchies); do
 done
 # nspawn removes its files there only where they are on no disk.
 mkdir -p /run/systemd/nspawn
-mountpoint -q /run/systemd/nspawn || mountpoint -q /run || mount -t tmpfs tmpfs /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
 
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
 pid=

@@ -55,7 +55,9 @@ export async function bootSystemdHosts(names: readonly string[], release: string
     await mkdir(place);
     const log = openSync(join(place, 'console'), 'a', 0o600);
     const script = join(import.meta.dirname, 'nspawn-host.sh');
-    const child = spawn('sh', [script, tree, place, `${tag}-${name}`, namespace.name, release], {
+    // What it mounts is seen by it alone, and gone with it.
+    const words = ['--mount', '--propagation', 'private', 'sh', script, tree, place, `${tag}-${name}`];
+    const child = spawn('unshare', [...words, namespace.name, release], {
       stdio: ['ignore', log, log],
       detached: true,
     });
