@@ -96,7 +96,8 @@ function createHost({ name, address, place }: { name: string; address: string; p
         command,
       ];
       const running = execute('nsenter', words, { timeout: commandTimeoutMs, maxBuffer: 1 << 24 });
-      running.child.stdin?.end(input ?? '');
+      // A command that ends without having read all of it says so by its end.
+      running.child.stdin?.on('error', () => undefined).end(input ?? '');
       try {
         return (await running).stdout;
       } catch (error) {
