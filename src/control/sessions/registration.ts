@@ -12,6 +12,9 @@ import { refusalOfHello, type AgentPeer } from './agent-peer.ts';
 import { putWithConnectivity } from './connectivity.ts';
 import { withoutDrain } from './going-down.ts';
 
+/** More than a line is given between a backup and its restore. */
+const numbersOfAJournal = 1_000_000;
+
 export interface RegistrationRequest {
   readonly hello: Hello;
   /** By what the agent was let in. */
@@ -73,10 +76,19 @@ export async function registerInstance(
             assignmentNumber: Math.max(forgotten.upTo, row?.assignmentNumber ?? 0),
             forgottenAssignments: [...(row?.forgottenAssignments ?? []), forgotten],
           }),
+      ...(row !== undefined && beginsAnew(hello) ? { assignmentNumber: row.assignmentNumber + numbersOfAJournal } : {}),
     },
     { connected: true, now },
   );
   return { kind: 'registered', instance, ...(forgotten === undefined ? {} : { forgotten }) };
+}
+
+/**
+ * Its journal is new. With the journal before it went the memory of what a database that was restored since had given out, so its numbers begin where none
+ * of those were: otherwise, after another restore, one number would stand for two assignments, and what was forgotten could not be told.
+ */
+function beginsAnew({ containerInstanceArn: presented, assignmentNumber, tasks }: Hello): boolean {
+  return presented === undefined && assignmentNumber === 0 && tasks.length === 0;
 }
 
 function returned(row: ContainerInstance | undefined, { backFromShutdown }: Hello): ContainerInstance | undefined {

@@ -90,3 +90,29 @@ it('tasks that a restored database has forgotten do not stop, in this session or
   await ask(again, [forgotten]);
   expect(again.last('stopConfirm')?.taskArns).toEqual([]);
 });
+
+it('what an agent that had lost its journal got does not stop after a second restore, although its line had been as long before (S6)', async () => {
+  const first = await control.connect();
+  for (let number = 1; number <= 10; number++) await control.place({ lastStatus: 'STOPPED' });
+  first.pair.cut();
+  await control.settle();
+  const backup = await control.instance();
+  // The journal is lost. What is placed now is in no backup.
+  await control.store.write((tx) => tx.containerInstances.put({ ...backup, assignmentNumber: 4, heardUpTo: 4 }));
+  const second = await control.connect({ incarnation: 'incarnation-0002' });
+  const { taskArn, assignmentNumber } = await control.place();
+  second.pair.cut();
+  await control.settle();
+  await control.store.write(async (tx) => {
+    await tx.tasks.delete([taskArn]);
+    await tx.containerInstances.put(backup);
+  });
+  const agent = await control.connect({
+    incarnation: 'incarnation-0002',
+    containerInstanceArn: backup.containerInstanceArn,
+    assignmentNumber,
+    tasks: [{ taskArn, desiredStatus: 'RUNNING', assignmentNumber }],
+  });
+  await ask(agent, [taskArn]);
+  expect(agent.last('stopConfirm')?.taskArns).toEqual([]);
+});
