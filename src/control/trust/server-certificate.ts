@@ -105,5 +105,5 @@ export function namesOfThisMachine(given: readonly string[]): string[] {
     .filter(({ internal, address }) => !internal && !/^fe80:/i.test(address))
     .map(({ address }) => address);
   const names = [...given, hostname(), 'localhost', '127.0.0.1', '::1', ...addresses];
-  return [...new Set(names.map(normalAddress))];
+  return [...new Set(names.map(normalAddress))].slice(0, mostNames);
 }
