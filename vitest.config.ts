@@ -5,6 +5,8 @@
 import { defineConfig } from 'vitest/config';
 
 const minute = 60_000;
+/** On hosts with engines of their own, beside whatever uses the machine's. */
+const wholeHosts = ['test/e2e/hosts/**/*.test.ts', 'test/e2e/install.test.ts', 'test/e2e/upgrade.test.ts'];
 
 /** Software emulation takes ten to twenty times as long. */
 const onVirtualMachine = {
@@ -41,6 +43,16 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: wholeHosts,
+          testTimeout: 5 * minute,
+          hookTimeout: 2 * minute,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'hosts',
+          include: wholeHosts,
           testTimeout: 5 * minute,
           hookTimeout: 2 * minute,
           fileParallelism: false,

@@ -22,6 +22,8 @@ ensure_packages() {
   if packages_match; then return; fi
   sh "$root/install.sh" --libraries
   if packages_match; then return; fi
+  # npm ci empties the folder first, and would empty that of somebody else.
+  [ ! -L "$root/node_modules" ] || die "node_modules is a link, and what it leads to is not what package-lock.json says"
   command -v npm >/dev/null || die 'npm is needed to install the packages: install Node.js 20 or later with npm'
   say 'Installing packages (npm ci) ...'
   # What it prints on standard output is the echo of scripts and a count.
