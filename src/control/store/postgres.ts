@@ -36,6 +36,8 @@ export interface PostgresStoreOptions {
 
 const maximumConnections = 10;
 const connectTimeoutMs = 5_000;
+/** Of one query: a server that cannot be reached any more answers nothing, and the kernel would wait a quarter of an hour for it. */
+const queryTimeoutMs = 20_000;
 /** A replica that hangs within a transaction must not hold its locks for ever. */
 const idleInTransactionTimeoutMs = 60_000;
 
@@ -58,6 +60,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     application_name: 'berth control',
     max: maximumConnections,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
     keepAlive: true,
     types: { getTypeParser },

@@ -35,7 +35,7 @@ async function stepOf(revision: string): Promise<string> {
   });
 }
 
-it.each(['SQLite', 'PostgreSQL'])('on %s', async (kind) => {
+it.each(['SQLite', 'PostgreSQL'])('an update goes on where it was and makes nothing twice, on %s', async (kind) => {
   if (kind === 'PostgreSQL') postgres = await startPostgres();
   const store = postgres === undefined ? {} : { BERTH_STORE: await postgres.createDatabase() };
   fleet = await openFleet({ hosts: 2, control: store });

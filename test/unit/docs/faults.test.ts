@@ -1,4 +1,4 @@
-/** docs/faults.md names tests that there are, by words of their titles, and leaves no file of test/e2e/faults out. */
+/** docs/faults.md names tests that there are, by words of their titles, and leaves no file of test/e2e/faults and test/e2e/hosts out. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -23,6 +23,8 @@ it('names tests by words that are in them', () => {
 });
 
 it('leaves no test of a fault out', () => {
-  const files = readdirSync('test/e2e/faults').map((name) => `test/e2e/faults/${name}`);
+  const files = ['test/e2e/faults', 'test/e2e/hosts'].flatMap((folder) =>
+    readdirSync(folder).map((name) => `${folder}/${name}`),
+  );
   expect(files.filter((path) => !named.some((one) => one.path === path))).toEqual([]);
 });

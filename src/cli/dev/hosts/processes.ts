@@ -41,7 +41,7 @@ async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
-/** A process that has ended meanwhile has none. */
+/** A process that has ended meanwhile has none; one that may not be looked at is none of a host. */
 async function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(gone(''));
 }
@@ -52,7 +52,7 @@ async function linkOf(path: string): Promise<string> {
 
 function gone<T>(instead: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
-    if (error.code === 'ENOENT' || error.code === 'ESRCH') return instead;
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(error.code ?? '')) return instead;
     throw error;
   };
 }
