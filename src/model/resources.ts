@@ -37,16 +37,22 @@ export function remainingResources(
   total: InstanceResources,
   occupied: readonly { resources: TaskResources; gpuIds?: readonly string[] }[],
 ): InstanceResources {
-  let { cpu, memoryMiB } = total;
-  const takenPorts = [...total.takenPorts];
-  const usedGpus = new Set<string>();
-  for (const task of occupied) {
-    cpu -= task.resources.cpu;
-    memoryMiB -= task.resources.memoryMiB;
-    takenPorts.push(...task.resources.ports);
-    for (const id of task.gpuIds ?? []) usedGpus.add(id);
+  let { cpu, memoryMiB, takenPorts } = total;
+  let usedGpus: Set<string> | undefined;
+  for (const { resources, gpuIds } of occupied) {
+    cpu -= resources.cpu;
+    memoryMiB -= resources.memoryMiB;
+    // Most tasks have neither, and this is asked of thousands of instances.
+    if (resources.ports.length > 0) takenPorts = [...takenPorts, ...resources.ports];
+    if (gpuIds !== undefined && gpuIds.length > 0) usedGpus = new Set([...(usedGpus ?? []), ...gpuIds]);
   }
-  return { cpu, memoryMiB, takenPorts, gpuIds: total.gpuIds.filter((id) => !usedGpus.has(id)) };
+  const used = usedGpus;
+  return {
+    cpu,
+    memoryMiB,
+    takenPorts,
+    gpuIds: used === undefined ? total.gpuIds : total.gpuIds.filter((id) => !used.has(id)),
+  };
 }
 
 /** Every reason why `wanted` does not fit, in ECS's order; an empty list means it fits. */

@@ -25,6 +25,8 @@ export interface Candidate {
   readonly attributes: readonly Attribute[];
   readonly occupants: readonly Occupant[];
   readonly remaining: InstanceResources;
+  /** See `OccupiedPlace`; absent once it differs from its place. */
+  readonly claims?: object;
 }
 
 /** One candidate per instance, in the order given. */
@@ -39,65 +41,101 @@ export function candidatesOf(instances: readonly ContainerInstance[], occupying:
 export interface OccupiedPlace {
   readonly instance: ContainerInstance;
   readonly tasks: readonly Occupant[];
+  /** As long as it is the same, the tasks differ in `lastStatus` at most. */
+  readonly claims?: object;
 }
 
 const known = new WeakMap<OccupiedPlace, Candidate>();
+
+interface Left {
+  readonly of: InstanceResources;
+  readonly remaining: InstanceResources;
+}
+
+/** What is left beside the claims, of the resources for which that was last asked. */
+const leftBeside = new WeakMap<object, Left>();
 
 /** As `candidatesOf`; a place that was seen before costs nothing again. */
 export function candidatesOn(places: readonly OccupiedPlace[]): Candidate[] {
   return places.map((place) => {
     const seen = known.get(place);
     if (seen !== undefined) return seen;
-    const { instance, tasks } = place;
-    const candidate = {
+    const { instance, tasks, claims } = place;
+    const candidate: Candidate = {
       instance,
-      attributes: instanceAttributes(instance),
+      attributes: attributesOf(instance),
       occupants: tasks,
-      remaining: remainingResources(instance.resources, tasks),
+      remaining: leftOn(place),
+      ...(claims === undefined ? {} : { claims }),
     };
     known.set(place, candidate);
     return candidate;
   });
 }
 
-interface Tally {
-  readonly services: ReadonlyMap<string | undefined, number>;
-  readonly groups: ReadonlyMap<string, number>;
+function leftOn({ instance, tasks, claims }: OccupiedPlace): InstanceResources {
+  const seen = claims === undefined ? undefined : leftBeside.get(claims);
+  if (seen !== undefined && seen.of === instance.resources) return seen.remaining;
+  const left = { of: instance.resources, remaining: remainingResources(instance.resources, tasks) };
+  if (claims !== undefined) leftBeside.set(claims, left);
+  return left.remaining;
 }
 
-const tallies = new WeakMap<readonly Occupant[], Tally>();
+interface Merged {
+  readonly custom: readonly Attribute[];
+  readonly all: readonly Attribute[];
+}
+
+/** By those that the agent reported: an instance is another value with each launch on it, its attributes are not. */
+const mergedAttributes = new WeakMap<readonly Attribute[], Merged>();
+
+function attributesOf(instance: ContainerInstance): readonly Attribute[] {
+  const { agentAttributes, customAttributes: custom } = instance;
+  const seen = mergedAttributes.get(agentAttributes);
+  if (seen !== undefined && seen.custom === custom) return seen.all;
+  const all = instanceAttributes(instance);
+  mergedAttributes.set(agentAttributes, { custom, all });
+  return all;
+}
+
+type Tally = ReadonlyMap<string | undefined, number>;
+
+/** By what the candidate's tasks claim, or by the tasks where nothing else stands for them. */
+const serviceTallies = new WeakMap<object, Tally>();
+const groupTallies = new WeakMap<object, Tally>();
 
 /** How many of its tasks are of the service, or else of the group, whose tasks are to be spread. */
 export function ownTasks(
-  { occupants }: Candidate,
+  { occupants, claims = occupants }: Candidate,
   { group, serviceName }: { readonly group: string; readonly serviceName?: string },
 ): number {
   if (occupants.length === 0) return 0;
-  let tally = tallies.get(occupants);
+  const [tallies, name] = serviceName === undefined ? [groupTallies, group] : [serviceTallies, serviceName];
+  let tally = tallies.get(claims);
   if (tally === undefined) {
-    tally = tallyOf(occupants);
-    tallies.set(occupants, tally);
+    tally = tallyOf(occupants, serviceName === undefined ? (each) => each.group : (each) => each.serviceName);
+    tallies.set(claims, tally);
   }
-  return (serviceName === undefined ? tally.groups.get(group) : tally.services.get(serviceName)) ?? 0;
+  return tally.get(name) ?? 0;
 }
 
-function tallyOf(occupants: readonly Occupant[]): Tally {
-  const services = new Map<string | undefined, number>();
-  const groups = new Map<string, number>();
-  for (const { desiredStatus, lostAt, serviceName, group } of occupants) {
-    if (desiredStatus !== 'RUNNING' || lostAt !== undefined) continue;
-    services.set(serviceName, (services.get(serviceName) ?? 0) + 1);
-    groups.set(group, (groups.get(group) ?? 0) + 1);
+function tallyOf(occupants: readonly Occupant[], nameOf: (occupant: Occupant) => string | undefined): Tally {
+  const counts = new Map<string | undefined, number>();
+  for (const occupant of occupants) {
+    if (occupant.desiredStatus !== 'RUNNING' || occupant.lostAt !== undefined) continue;
+    const name = nameOf(occupant);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  return { services, groups };
+  return counts;
 }
 
 /** The candidate with one more task on it. */
-export function occupied(candidate: Candidate, occupant: Occupant): Candidate {
+export function occupied({ instance, attributes, occupants, remaining }: Candidate, occupant: Occupant): Candidate {
   return {
-    ...candidate,
-    occupants: [...candidate.occupants, occupant],
-    remaining: remainingResources(candidate.remaining, [occupant]),
+    instance,
+    attributes,
+    occupants: [...occupants, occupant],
+    remaining: remainingResources(remaining, [occupant]),
   };
 }
 
@@ -127,6 +165,11 @@ export function instanceFieldValue(instance: ContainerInstance, field: string): 
   });
 }
 
+/** Whether each instance has a value of its own. */
+export function isInstanceField(field: string): boolean {
+  return field === 'instanceId' || field === 'host';
+}
+
 const attributePrefix = 'attribute:';
 
 function fieldValue(
@@ -134,7 +177,6 @@ function fieldValue(
   field: string,
   attribute: (name: string) => string | undefined,
 ): string | undefined {
-  const isHost = field === 'instanceId' || field === 'host';
-  if (isHost) return containerInstanceArn;
+  if (isInstanceField(field)) return containerInstanceArn;
   return attribute(field.startsWith(attributePrefix) ? field.slice(attributePrefix.length) : field);
 }

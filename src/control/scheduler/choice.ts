@@ -5,7 +5,7 @@
  */
 import type { Random } from '#lib/random.ts';
 import type { PlacementStrategy } from '#model/placement.ts';
-import { ownTasks, placementFieldValue, type Candidate } from './candidate.ts';
+import { isInstanceField, ownTasks, placementFieldValue, type Candidate } from './candidate.ts';
 import { refusalOf } from './filters.ts';
 import { RankedGroups } from './lazy-heap.ts';
 import type { PlacementRequest } from './placement-request.ts';
@@ -49,19 +49,20 @@ export function slotsOf(candidates: readonly Candidate[]): Slot[] {
   return slots;
 }
 
-/** Groups by the value of the first strategy's field, when that spreads. */
+/** Groups by the value of the first strategy's field, when that spreads over something that many share. */
 function rankedChooser(
   slots: readonly Slot[],
   strategies: readonly PlacementStrategy[],
   request: PlacementRequest,
 ): Chooser {
   const [first, ...others] = strategies;
-  const outer = first !== undefined && isSpread(first) ? spreadMeasure(first, slots, request) : undefined;
+  const isGrouped = first !== undefined && isSpread(first) && !isInstanceField(fieldOf(first));
+  const outer = isGrouped ? sharedSpread(first, slots, request) : undefined;
   const inner = (outer === undefined ? strategies : others).map((strategy) => measureOf(strategy, slots, request));
-  const ranked = new RankedGroups<Slot, string>({
+  const ranked = new RankedGroups<Slot, Count>({
     items: slots,
-    groupOf: (slot) => outer?.valueOf(slot) ?? noValue,
-    groupKey: (value) => (outer === undefined ? [] : [outer.count(value)]),
+    groupOf: (slot) => outer?.countOf(slot) ?? noCount,
+    groupKey: ({ tasks }) => (outer === undefined ? [] : [tasks]),
     itemKey: (slot) => [...inner.map((measure) => measure.of(slot)), slot.candidate.occupants.length, slot.rank],
   });
   return {
@@ -109,7 +110,7 @@ function chosenSlot(
   return passed.find(({ candidate }) => candidate === chosen);
 }
 
-/** What one strategy says of a slot: the lower the better. */
+/** What one strategy says of a slot: the lower the better. Slots are told apart by their ranks. */
 interface Measure {
   of(slot: Slot): number;
   placed(slot: Slot): void;
@@ -120,31 +121,49 @@ function isSpread({ type }: PlacementStrategy): boolean {
 }
 
 function measureOf(strategy: PlacementStrategy, slots: readonly Slot[], request: PlacementRequest): Measure {
-  if (isSpread(strategy)) return spreadMeasure(strategy, slots, request);
+  if (isSpread(strategy)) {
+    const isOverInstances = isInstanceField(fieldOf(strategy));
+    return isOverInstances ? instanceSpread(slots, request) : sharedSpread(strategy, slots, request);
+  }
   const measure = binpackMeasure(strategy);
   return { of: ({ candidate }) => measure(candidate), placed: () => undefined };
 }
 
-interface SpreadMeasure extends Measure {
-  valueOf(slot: Slot): string;
-  count(value: string): number;
+function fieldOf({ field = 'instanceId' }: PlacementStrategy): string {
+  return field;
 }
 
-/** Instances without the attribute share one value, which no attribute can have. */
-const noValue = '\0';
+/** Over instances, or hosts, which are the same here. */
+function instanceSpread(slots: readonly Slot[], request: PlacementRequest): Measure {
+  const counts: number[] = [];
+  for (const { rank, candidate } of slots) counts[rank] = ownTasks(candidate, request);
+  const of = ({ rank }: Slot): number => counts[rank] ?? 0;
+  return { of, placed: (slot) => void (counts[slot.rank] = of(slot) + 1) };
+}
 
-function spreadMeasure(
-  { field = 'instanceId' }: PlacementStrategy,
-  slots: readonly Slot[],
-  request: PlacementRequest,
-): SpreadMeasure {
-  const counts = new Map<string, number>();
-  const add = (value: string, more: number): void => void counts.set(value, (counts.get(value) ?? 0) + more);
-  const valueOf = ({ candidate }: Slot): string => placementFieldValue(candidate, field) ?? noValue;
-  const count = (value: string): number => counts.get(value) ?? 0;
-  for (const slot of slots) {
-    const own = ownTasks(slot.candidate, request);
-    if (own > 0) add(valueOf(slot), own);
+/** How many tasks to be spread a value of the field has. */
+interface Count {
+  tasks: number;
+}
+
+const noCount: Count = { tasks: 0 };
+
+interface SharedSpread extends Measure {
+  countOf(slot: Slot): Count;
+}
+
+/** Over a field whose values instances share; those without the attribute share one value, which no attribute can have. */
+function sharedSpread(strategy: PlacementStrategy, slots: readonly Slot[], request: PlacementRequest): SharedSpread {
+  const field = fieldOf(strategy);
+  const byValue = new Map<string | undefined, Count>();
+  const counts: Count[] = [];
+  for (const { rank, candidate } of slots) {
+    const value = placementFieldValue(candidate, field);
+    const count = byValue.get(value) ?? { tasks: 0 };
+    byValue.set(value, count);
+    count.tasks += ownTasks(candidate, request);
+    counts[rank] = count;
   }
-  return { of: (slot) => count(valueOf(slot)), placed: (slot) => add(valueOf(slot), 1), valueOf, count };
+  const countOf = ({ rank }: Slot): Count => counts[rank] ?? noCount;
+  return { of: (slot) => countOf(slot).tasks, placed: (slot) => void (countOf(slot).tasks += 1), countOf };
 }

@@ -38,6 +38,8 @@ export class LiveView {
   /** The answers to the last questions, as long as they are true. */
   readonly #instancesOfCluster = new Map<string, readonly ContainerInstance[]>();
   readonly #occupied = new Map<string, OccupiedInstance>();
+  /** See `OccupiedInstance.claims`; by instance. */
+  readonly #claims = new Map<string, object>();
   /** No STOPPED task of the instance has a higher assignment number; instances that nobody asked about are not in here. */
   readonly #stoppedHeads = new Map<string, number>();
   #journal: Undo[] = [];
@@ -71,6 +73,7 @@ export class LiveView {
     this.#arnsOfCluster.clear();
     this.#instancesOfCluster.clear();
     this.#occupied.clear();
+    this.#claims.clear();
     this.#stoppedHeads.clear();
     this.#journal = [];
     this.#state = 'empty';
@@ -188,16 +191,26 @@ export class LiveView {
 
   /** The same value for an instance as long as neither it nor its tasks change. */
   occupied(clusterName: string): OccupiedInstance[] {
-    return this.#instanceArns(clusterName).flatMap((arn) => {
-      const known = this.#occupied.get(arn);
-      if (known !== undefined) return known;
-      const instance = this.#instances.get(arn);
-      if (instance === undefined) return [];
-      const tasks = (this.#byInstance.get(arn)?.inOrder() ?? []).filter(isOccupying);
-      const occupied = { instance, tasks };
-      this.#occupied.set(arn, occupied);
-      return occupied;
-    });
+    const places: OccupiedInstance[] = [];
+    for (const arn of this.#instanceArns(clusterName)) {
+      const place = this.#occupied.get(arn) ?? this.#occupy(arn);
+      if (place !== undefined) places.push(place);
+    }
+    return places;
+  }
+
+  #occupy(arn: string): OccupiedInstance | undefined {
+    const instance = this.#instances.get(arn);
+    if (instance === undefined) return undefined;
+    let claims = this.#claims.get(arn);
+    if (claims === undefined) {
+      claims = {};
+      this.#claims.set(arn, claims);
+    }
+    const tasks = this.#byInstance.get(arn)?.inOrder() ?? [];
+    const place = { instance, tasks: tasks.every(isOccupying) ? tasks : tasks.filter(isOccupying), claims };
+    this.#occupied.set(arn, place);
+    return place;
   }
 
   service(clusterName: string, serviceName: string): Service | undefined {
@@ -252,8 +265,12 @@ export class LiveView {
     this.#regroup(this.#byCluster, before?.clusterName, after?.clusterName, before, after);
     this.#regroup(this.#byService, serviceOf(before), serviceOf(after), before, after);
     this.#regroup(this.#byInstance, before?.containerInstanceArn, after?.containerInstanceArn, before, after);
-    if (before?.containerInstanceArn !== undefined) this.#occupied.delete(before.containerInstanceArn);
-    if (after?.containerInstanceArn !== undefined) this.#occupied.delete(after.containerInstanceArn);
+    const claimsTheSame = before !== undefined && after !== undefined && hasSameClaim(before, after);
+    for (const task of [before, after]) {
+      if (task?.containerInstanceArn === undefined) continue;
+      this.#occupied.delete(task.containerInstanceArn);
+      if (!claimsTheSame) this.#claims.delete(task.containerInstanceArn);
+    }
   }
 
   #regroup(
@@ -300,6 +317,19 @@ function serviceKey(clusterName: string, serviceName: string): string {
 
 function serviceOf(task: Task | undefined): string | undefined {
   return task?.serviceName === undefined ? undefined : serviceKey(task.clusterName, task.serviceName);
+}
+
+/** Most changes of a task are reports of its agent, which move nothing but its status. */
+function hasSameClaim(a: Task, b: Task): boolean {
+  return (
+    a.containerInstanceArn === b.containerInstanceArn &&
+    a.resources === b.resources &&
+    a.gpuIds === b.gpuIds &&
+    a.desiredStatus === b.desiredStatus &&
+    a.lostAt === b.lostAt &&
+    a.serviceName === b.serviceName &&
+    a.group === b.group
+  );
 }
 
 function isOccupying(task: Task): task is Task & { containerInstanceArn: string } {

@@ -84,6 +84,8 @@ export interface ContainerInstanceTable {
 export interface OccupiedInstance {
   readonly instance: ContainerInstance;
   readonly tasks: readonly OccupyingTask[];
+  /** As long as this is the very same value, the tasks are the same but for `lastStatus`: what they take and whose they are is unchanged. */
+  readonly claims?: object;
 }
 
 export interface TaskFilter {

@@ -4,6 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { candidatesOn, ownTasks } from '#control/scheduler/candidate.ts';
 import type { Store, StoreTransaction, TaskFilter } from '#control/store/store.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
@@ -15,6 +16,11 @@ const instances = Array.from({ length: 4 }, (_, index) =>
   aContainerInstance({ clusterName: index < 3 ? 'default' : 'other', machineId: `machine-${index}` }),
 );
 const instanceArns = instances.map(({ containerInstanceArn }) => containerInstanceArn);
+/** The very same values, as the rows of a task share them while it only moves on. */
+const claims = [
+  { resources: { cpu: 100, memoryMiB: 64, ports: [], gpuCount: 0 }, gpuIds: [] },
+  { resources: { cpu: 20, memoryMiB: 32, ports: [{ port: 8080, protocol: 'tcp' as const }], gpuCount: 0 }, gpuIds: [] },
+];
 const taskArns = Array.from({ length: 12 }, () => aTask().taskArn);
 
 type Step =
@@ -36,15 +42,18 @@ const task: fc.Arbitrary<Task> = fc
     clusterName: fc.constantFrom('default', 'default', 'other'),
     place: fc.constantFrom(undefined, ...instanceArns),
     serviceName: fc.constantFrom(undefined, 'web', 'worker'),
+    desiredStatus: fc.constantFrom('RUNNING', 'RUNNING', 'STOPPED'),
+    claim: fc.constantFrom(...claims),
     lastStatus: fc.constantFrom('PROVISIONING', 'PENDING', 'RUNNING', 'STOPPING', 'STOPPED'),
     assignmentNumber: fc.nat(9),
     startedBy: fc.constantFrom('me', 'you'),
     lostAt: fc.constantFrom(undefined, undefined, 1000),
   })
-  .map(({ place, serviceName, lostAt, ...rest }) => {
+  .map(({ place, serviceName, lostAt, claim, ...rest }) => {
     const { containerInstanceArn: _, serviceName: __, ...plain } = aTask(rest as Partial<Task>);
     return {
       ...plain,
+      ...claim,
       ...(lostAt === undefined ? {} : { lostAt }),
       ...(place === undefined ? {} : { containerInstanceArn: place }),
       ...(serviceName === undefined ? {} : { serviceName }),
@@ -137,6 +146,9 @@ function whatLives(store: Store): Promise<object> {
       answers.push(await tx.containerInstances.list({ clusterName }));
       const occupied = await tx.containerInstances.occupied(clusterName);
       answers.push(occupied.map(({ instance, tasks }) => ({ instance, tasks: tasks.map(({ taskArn }) => taskArn) })));
+      answers.push(candidatesOn(occupied).map(({ remaining }) => remaining));
+      const requests = [{ group: 'family:web' }, { group: 'service:web', serviceName: 'web' }];
+      answers.push(candidatesOn(occupied).map((each) => requests.map((request) => ownTasks(each, request))));
     }
     for (const arn of instanceArns) {
       answers.push(
