@@ -9,6 +9,7 @@ import { createIdentityFiles } from '#agent/identity/identity-files.ts';
 import { systemClock } from '#lib/clock.ts';
 import { daysMs, machineCertificateMs } from '#model/machine-trust.ts';
 import { rotationPath, TrustDescription, trustPath } from '#protocol/trust/description.ts';
+import { ending, program, startProgram } from '#test/support/berth-exec.ts';
 import { joinMachines } from '#test/support/join-machines.ts';
 import { withShiftedClock } from '#test/support/preloads.ts';
 import { freePort, testKey } from '#test/support/processes.ts';
@@ -44,7 +45,7 @@ beforeAll(async () => {
     },
   });
   const taskDefinition = await cell.register('trusted', {});
-  await cell.ecs.send(new RunTaskCommand({ taskDefinition }));
+  await cell.ecs.send(new RunTaskCommand({ taskDefinition, enableExecuteCommand: true }));
   container = await eventually('the task', async () => {
     const [task] = await cell.tasks({ family: 'trusted' });
     return task?.lastStatus === 'RUNNING' && task.containers?.[0]?.runtimeId;
@@ -79,6 +80,17 @@ it('a certificate that lapsed while the agent was away is renewed by the agent i
   expect(await isConnected()).toBe(true);
   expect(identity()?.notAfter).toBeGreaterThan(systemClock.now() + 29 * daysMs);
   expect(await cell.logOf('agent')).toContain('the certificate was renewed');
+});
+
+it('a command in a container is reached over TLS, known by the bundle alone', async () => {
+  const [task] = await cell.tasks({ family: 'trusted' });
+  const command = ['exec', task?.taskArn ?? '', '--', '/bin/echo', 'over TLS'];
+  const overTls = { url: (identity()?.control ?? '').replace('127.0.0.1', 'localhost') };
+  const bundle = join(cell.folder, 'agent/ca.pem');
+  const trusting = startProgram(overTls, 'env', [`AWS_CA_BUNDLE=${bundle}`, process.execPath, program, ...command]);
+  expect(await ending(trusting)).toMatchObject({ code: 0, out: 'over TLS\n' });
+  const trustless = await ending(startProgram(overTls, process.execPath, [program, ...command]));
+  expect(trustless).toMatchObject({ code: 1, out: '', err: expect.stringContaining('certificate') });
 });
 
 it('a new authority takes the place of the old one under a running agent, which comes back after a restart', async () => {
