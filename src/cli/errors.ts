@@ -31,6 +31,20 @@ const adviceByMessage: Readonly<Record<string, string>> = {
 
 const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ETIMEDOUT']);
 
+/** The server is not known by what is trusted here. */
+const strangerCodes = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+]);
+
+/** Of the error itself, or of what `fetch` keeps behind its own. */
+function deepCodeOf(error: unknown): string | undefined {
+  return codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
+}
+
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
@@ -55,6 +69,15 @@ export function explain(
       message: `cannot reach the control service${endpoint === undefined ? '' : ` at ${endpoint}`}: ${error.message || code}`,
       code,
       next: 'is it running? see `berth dev status`, or check AWS_ENDPOINT_URL',
+      exitCode: 1,
+    };
+  }
+  const deepCode = deepCodeOf(error);
+  if (deepCode !== undefined && strangerCodes.has(deepCode)) {
+    return {
+      message: `the control service${endpoint === undefined ? '' : ` at ${endpoint}`} shows a certificate that is not trusted here (${deepCode})`,
+      code: deepCode,
+      next: 'set AWS_CA_BUNDLE to the file of its authority: `berth env --tls` on its machine makes one',
       exitCode: 1,
     };
   }

@@ -17,6 +17,16 @@ describe('an explanation', () => {
     });
   });
 
+  it('says how a control service is trusted whose certificate is not', () => {
+    const cause = thrown('Error', 'unable to verify the first certificate', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+    for (const error of [cause, new TypeError('fetch failed', { cause })]) {
+      expect(explain(error, 'https://control:4567')).toMatchObject({
+        message: expect.stringContaining('https://control:4567 shows a certificate that is not trusted here'),
+        next: expect.stringContaining('AWS_CA_BUNDLE'),
+      });
+    }
+  });
+
   it('adds what to do next to an error of the service', () => {
     expect(explain(thrown('ClusterNotFoundException', 'Cluster not found.'), undefined)).toMatchObject({
       message: 'Cluster not found.',
