@@ -14,6 +14,7 @@ import { MachineChecks } from './invariants/machines.ts';
 import { checkBooks } from './invariants/resources.ts';
 import { checkPatience } from './invariants/patience.ts';
 import { checkRollouts } from './invariants/rollouts.ts';
+import { SeenRunning } from './invariants/seen-running.ts';
 import { checkTaskHistory } from './invariants/task-history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Change, Mirror, StepChanges } from './mirror.ts';
@@ -27,6 +28,8 @@ export interface ChecksOptions {
   readonly ledger: Ledger;
   readonly trace: Trace;
   readonly database: SimulatedDatabase;
+  /** By control's own clock, which may have been set. */
+  controlNow(): number;
   hosts(): readonly SimulatedHost[];
   /** Tasks that were to run and that a restored database does not know. */
   readonly forgotten: ReadonlySet<string>;
@@ -44,6 +47,7 @@ export class Checks {
   readonly stoppingSince = new Map<string, number>();
   readonly #options: ChecksOptions;
   readonly #machines = new MachineChecks();
+  readonly #seenRunning = new SeenRunning();
   readonly #amnesiacUntil = new Map<SimulatedHost, number>();
   #repeated: { readonly delivery: Delivery; readonly journalBefore: string | undefined } | undefined;
   /** It got a message in this step, and there are tasks that a restored database has forgotten. */
@@ -93,18 +97,20 @@ export class Checks {
   }
 
   #checkRows(changes: StepChanges): void {
-    const { mirror, ledger, trace } = this.#options;
+    const { clock, mirror, ledger, trace, controlNow } = this.#options;
     const { rows } = mirror;
+    const clocks = [clock.now(), controlNow()];
     if (trace.keeps) for (const { what, about } of describeChanges(changes)) trace.add('row', what, about);
     for (const change of changes.tasks) {
       checkTaskHistory(change);
       this.#noteStop(change);
+      this.#seenRunning.note(change, clocks);
       checkImages(change, rows);
       checkPatience(change);
       checkProvider(change, rows);
     }
     checkInstances(changes, rows, ledger);
-    checkRollouts(changes, rows);
+    checkRollouts(changes, rows, this.#seenRunning);
     checkDrains(changes, rows);
     checkBooks(changes, rows);
     if (onlyForgets(changes)) this.commits -= 1;

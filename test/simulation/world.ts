@@ -130,6 +130,7 @@ export class World {
       ledger,
       trace: this.trace,
       database,
+      controlNow: () => clock.now() + this.control.wall.offsetMs,
       hosts: () => this.hosts,
       forgotten: this.forgotten,
       mayNotHaveSaved: () => fullDisks,

@@ -7,8 +7,8 @@ import type { DeploymentCircuitBreaker, Service } from '#model/service.ts';
 import type { Task } from '#model/task.ts';
 import type { Change, Rows } from '../mirror.ts';
 import { Violation } from '../violation.ts';
+import { quickCrashMs, type SeenRunning } from './seen-running.ts';
 
-const quickCrashMs = 10_000;
 /** Rows of ended tasks are forgotten after a day. */
 const forgottenMs = 20 * 3_600_000;
 const imageFailures = 3;
@@ -19,6 +19,7 @@ export function checkBreakerStarts(
   after: Service,
   started: readonly Change<Task>[],
   rows: Rows,
+  seen: SeenRunning,
 ): void {
   const [was, is] = [breakerOf(before), breakerOf(after)];
   const deployment = before.deployments.find(({ status }) => status === 'PRIMARY');
@@ -29,7 +30,7 @@ export function checkBreakerStarts(
   if (mine.length === 0) return;
   const fresh = new Set(mine.map((change) => change.after?.taskArn));
   const tasks = tasksOf(id, rows).filter(({ taskArn }) => !fresh.has(taskArn));
-  const failures = Math.min(...[was, is].map((breaker) => certainFailures(breaker, tasks)));
+  const failures = Math.min(...[was, is].map((breaker) => certainFailures(breaker, tasks, seen)));
   const thresholds = [was, is].flatMap((breaker) => [thresholdOf(breaker, before), thresholdOf(breaker, after)]);
   const threshold = Math.max(...thresholds);
   if (failures < threshold) return;
@@ -75,11 +76,16 @@ function tasksOf(deploymentId: string, rows: Rows): Task[] {
   return [...rows.tasks.values()].filter((task) => task.deploymentId === deploymentId);
 }
 
-function certainFailures({ resetOnHealthyTask }: DeploymentCircuitBreaker, tasks: readonly Task[]): number {
+function certainFailures(
+  { resetOnHealthyTask }: DeploymentCircuitBreaker,
+  tasks: readonly Task[],
+  seen: SeenRunning,
+): number {
   const ended = tasks.filter(({ lastStatus, lostAt }) => lastStatus === 'STOPPED' && lostAt === undefined);
   const failed = ended.filter(endedByItself);
   const failedStarts = failed.filter(({ startedAt }) => startedAt === undefined).length;
-  const crashes = failed.filter(crashedAtOnce);
+  // What control saw RUNNING for long enough before it heard of the end was a success to it.
+  const crashes = failed.filter((task) => crashedAtOnce(task) && !seen.forLong(task.taskArn));
   if (resetOnHealthyTask === false) return failedStarts + crashes.length;
   const ran = tasks.filter(({ startedAt, lastStatus }) => startedAt !== undefined || lastStatus === 'RUNNING');
   const mayHaveProven = ran.length > crashes.length;

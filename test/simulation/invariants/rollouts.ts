@@ -10,8 +10,9 @@ import { Violation } from '../violation.ts';
 import { checkBreakerStarts, checkTrips } from './breakers.ts';
 import { checkEnds, checkLateStarts } from './given-up.ts';
 import { ceilingOf, floorOf } from './limits.ts';
+import type { SeenRunning } from './seen-running.ts';
 
-export function checkRollouts(changes: StepChanges, rows: Rows): void {
+export function checkRollouts(changes: StepChanges, rows: Rows, seen: SeenRunning): void {
   for (const change of changes.services) {
     checkWaysBack(change);
     checkDeletion(change, rows);
@@ -27,7 +28,7 @@ export function checkRollouts(changes: StepChanges, rows: Rows): void {
     if (started.length > 0) {
       const was = before.get(arn) ?? service;
       checkStarts(service, was, started, rows);
-      checkBreakerStarts(was, service, started, rows);
+      checkBreakerStarts(was, service, started, rows, seen);
       checkLateStarts(was, service, started);
     }
     // An agent may report a stop that a restored database has forgotten.
