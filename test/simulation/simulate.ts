@@ -205,6 +205,20 @@ function removeForgotten(world: World): void {
 }
 
 /**
+ * What an operator does after a restore: a machine that was deregistered since the backup is registered again, and its agent, which was told, stays away
+ * until it is restarted.
+ */
+function restartTurnedAway(world: World): void {
+  for (const host of world.hosts) {
+    if (!world.turnedAway.has(host.name) || host.registration(world.rows.instances) === undefined) continue;
+    world.trace.add('owner', `restarts the agent on ${host.name}, which a restored database has registered again`, [
+      host.name,
+    ]);
+    host.kill();
+  }
+}
+
+/**
  * What an operator does after a restore: a machine that was deregistered since the backup, and joined anew as another, is registered in the restored
  * database again. Nobody will ever speak for it, so it is deregistered once more.
  */
@@ -240,6 +254,7 @@ async function comeToRest(world: World): Promise<void> {
   while (well < 2) {
     await world.runUntil(world.clock.now() + lookEveryMs);
     removeForgotten(world);
+    restartTurnedAway(world);
     await deregisterGone(world);
     problems = await look(world);
     well = problems.length === 0 ? well + 1 : 0;

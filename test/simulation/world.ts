@@ -79,6 +79,8 @@ export class World {
   readonly forgotten = new Set<string>();
   /** Those, and tasks that were on their way out. */
   readonly unknown = new Set<string>();
+  /** Names of machines whose agents were told that they are deregistered: they stay away until somebody restarts them. */
+  readonly turnedAway = new Set<string>();
   /** Once true, containers live as long as they are wanted, and nothing new breaks. */
   calm = false;
   readonly #mirror: Mirror;
@@ -202,6 +204,7 @@ export class World {
       return;
     }
     this.checks.started(host);
+    this.turnedAway.delete(host.name);
     this.trace.add(host.name, `agent start number ${host.starts}`, [host.name]);
     host.process?.onKill(() => {
       this.trace.add(host.name, 'the agent is dead', [host.name]);
@@ -308,6 +311,7 @@ export class World {
     const error: unknown = Reflect.get(fields, 'error');
     const cause = error instanceof Error ? `${error.name}: ${error.message}` : '';
     this.trace.add(who, `logs an error: ${message} ${cause}`, [who]);
+    if (message.startsWith('this container instance was deregistered')) this.turnedAway.add(who);
     if (!whatNeverHappens.includes(message) || /disk is full/.test(cause)) return;
     this.checks.fail(new Violation('crash', `${who}: ${message}: ${cause}`));
   }
