@@ -14,13 +14,15 @@ import { withoutDrain } from './going-down.ts';
 
 /** More than a line is given between a backup and its restore. */
 const numbersOfAJournal = 1_000_000;
+/** Of `newId`: which million it becomes, so that histories which begin at the same backup part. */
+const digitsOfTheMillion = 4;
 
 export interface RegistrationRequest {
   readonly hello: Hello;
   /** By what the agent was let in. */
   readonly peer: AgentPeer;
   readonly realm: Realm;
-  /** For the ARN of a machine that is new: 32 hexadecimal digits. */
+  /** For the ARN of a machine that is new, and for where the numbers of a new journal begin: 32 random hexadecimal digits. */
   readonly newId: string;
   /** Epoch milliseconds. */
   readonly now: number;
@@ -76,7 +78,9 @@ export async function registerInstance(
             assignmentNumber: Math.max(forgotten.upTo, row?.assignmentNumber ?? 0),
             forgottenAssignments: [...(row?.forgottenAssignments ?? []), forgotten],
           }),
-      ...(row !== undefined && beginsAnew(hello) ? { assignmentNumber: row.assignmentNumber + numbersOfAJournal } : {}),
+      ...(row !== undefined && beginsAnew(hello)
+        ? { assignmentNumber: row.assignmentNumber + unusedNumbers(newId) }
+        : {}),
     },
     { connected: true, now },
   );
@@ -89,6 +93,10 @@ export async function registerInstance(
  */
 function beginsAnew({ containerInstanceArn: presented, assignmentNumber, tasks }: Hello): boolean {
   return presented === undefined && assignmentNumber === 0 && tasks.length === 0;
+}
+
+function unusedNumbers(newId: string): number {
+  return numbersOfAJournal * (1 + Number.parseInt(newId.slice(0, digitsOfTheMillion), 16));
 }
 
 function returned(row: ContainerInstance | undefined, { backFromShutdown }: Hello): ContainerInstance | undefined {

@@ -125,6 +125,26 @@ describe('a hello', () => {
     expect(await control.instance()).not.toHaveProperty('forgottenAssignments');
   });
 
+  it('without a journal gets numbers that no other journal of the machine ever had, in whatever history (S6)', async () => {
+    const first = await control.connect();
+    await control.place();
+    first.pair.cut();
+    await control.settle();
+    const backup = await control.instance();
+    const begun: number[] = [];
+    for (const incarnation of ['incarnation-0002', 'incarnation-0003']) {
+      await control.store.write((tx) => tx.containerInstances.put(backup));
+      const agent = await control.connect({ incarnation });
+      begun.push((await control.instance()).assignmentNumber);
+      agent.pair.cut();
+      await control.settle();
+    }
+    const [one = 0, other = 0] = begun;
+    expect(one).toBeGreaterThan(1_000_000);
+    expect(other).toBeGreaterThan(1_000_000);
+    expect(Math.abs(one - other)).toBeGreaterThanOrEqual(1_000_000);
+  });
+
   it('that offers no common version is told so, even when the rest is of a shape yet unknown', async () => {
     const agent = connectFakeAgent(control);
     agent.sendText(JSON.stringify({ type: 'hello', protocolVersions: [7], novelty: true }));
