@@ -90,7 +90,9 @@ export function settleProbation(deployment: Deployment, snapshot: ServiceSnapsho
 
 /** Most of the time nothing is on probation, and services are large. */
 function tasksByArn(probation: readonly ProbationTask[], { tasks }: ServiceSnapshot): ReadonlyMap<string, Task> {
-  return new Map(probation.length === 0 ? [] : tasks.map((task) => [task.taskArn, task]));
+  const byArn = new Map<string, Task>();
+  if (probation.length > 0) for (const task of tasks) byArn.set(task.taskArn, task);
+  return byArn;
 }
 
 function sameEntries(a: readonly ProbationTask[], b: readonly ProbationTask[]): boolean {
@@ -150,10 +152,17 @@ function inOrderOfOutcome(
   probation: readonly ProbationTask[],
   byArn: ReadonlyMap<string, Task>,
 ): readonly ProbationTask[] {
-  const timed = probation.map((entry) => {
-    const task = byArn.get(entry.taskArn);
-    return { entry, time: task?.stoppedAt ?? task?.startedAt ?? Infinity };
+  const timeOf = ({ taskArn }: ProbationTask): number => {
+    const task = byArn.get(taskArn);
+    return task?.stoppedAt ?? task?.startedAt ?? Infinity;
+  };
+  let latest = -Infinity;
+  const isInOrder = probation.every((entry) => {
+    const [before, time] = [latest, timeOf(entry)];
+    latest = time;
+    return before <= time;
   });
-  if (timed.every(({ time }, index) => index === 0 || (timed[index - 1]?.time ?? 0) <= time)) return probation;
+  if (isInOrder) return probation;
+  const timed = probation.map((entry) => ({ entry, time: timeOf(entry) }));
   return timed.toSorted((a, b) => (a.time === b.time ? 0 : a.time - b.time)).map(({ entry }) => entry);
 }

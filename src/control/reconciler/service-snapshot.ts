@@ -98,10 +98,11 @@ function agentsOf(
 ): ServiceSnapshot['agents'] {
   const agents = new Map<string, AgentView>();
   const lost = new Set(tasks.filter(isLost).map(({ containerInstanceArn = '' }) => containerInstanceArn));
+  // Nearly all are connected, and nearly always nothing is lost.
+  if (lost.size === 0 && instances.every(({ agentConnected }) => agentConnected)) return agents;
   const used = new Set(tasks.map(({ containerInstanceArn = '' }) => containerInstanceArn));
   for (const { containerInstanceArn, agentConnected, agentConnectedChangedAt } of instances) {
     const matters = agentConnected ? lost : used;
-    // Nearly all are connected, and nearly always nothing is lost.
     if (matters.size === 0 || !matters.has(containerInstanceArn)) continue;
     // What is yet to come was noted by a clock that has been set back since: it was some time ago.
     const changedAt = agentConnectedChangedAt > now ? 0 : agentConnectedChangedAt;

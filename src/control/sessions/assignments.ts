@@ -128,7 +128,8 @@ function inBatches(tasks: readonly Task[], definitions: ReadonlyMap<string, Task
     const assignment = assignmentOf(task);
     const arn = task.taskDefinitionArn;
     const body = definitions.get(arn)?.body;
-    const added = JSON.stringify(assignment).length + (body === undefined ? 0 : JSON.stringify(body).length);
+    // Most passes have one task to send, which goes whatever its size.
+    const added = tasks.length === 1 ? 0 : JSON.stringify(assignment).length + JSON.stringify(body ?? '').length;
     if (batch.tasks.length === maximumBatchTasks || (batch.tasks.length > 0 && bytes + added > maximumBatchBytes)) {
       batches.push(batch);
       batch = { number: 0, tasks: [], definitions: {} };
