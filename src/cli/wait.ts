@@ -182,56 +182,65 @@ export async function waitForServiceGone(context: CliContext, name: string, time
   });
 }
 
-/** Resolves when no task is left on the instance; fails when somebody lets tasks be placed there again. */
-export async function waitForDrain(
+/** Resolves with the instance as it is when `look` says so. */
+async function waitForInstance(
   context: CliContext,
   id: string,
-  timeoutSeconds: number,
+  options: Omit<WaitOptions, 'what' | 'look'> & {
+    what(name: string): string;
+    look(instance: ContainerInstance, name: string): Omit<Look, 'lines'>;
+  },
 ): Promise<ContainerInstance> {
   let instance = await findInstance(context, id);
   const name = shortId(instance.containerInstanceArn) ?? id;
   await wait(context, {
-    what: `container instance ${name} to be drained`,
-    timeoutSeconds,
-    lookAgain: `look again with \`berth instance show ${name}\`; \`--deadline\` ends what holds it up`,
+    what: options.what(name),
+    timeoutSeconds: options.timeoutSeconds,
+    lookAgain: `look again with \`berth instance show ${name}\`; ${options.lookAgain}`,
     async look() {
       instance = await findInstance(context, id);
-      const [head = '', ...left] = (instance.statusReason ?? '').split('; ');
-      const undrained = { failed: `${name} is ${instance.status}: somebody ended its draining` };
-      const done = head.startsWith(drainingComplete);
-      return {
-        items: [head, ...left.map((line) => `  ${line}`)].map((text, index) => ({ key: String(index), text })),
-        lines: [],
-        outcome: instance.status === 'DRAINING' ? (done ? 'done' : 'waiting') : undrained,
-      };
+      return { lines: [], ...options.look(instance, name) };
     },
   });
   return instance;
 }
 
-export async function waitForAgentUpdate(
+/** Resolves when no task is left on the instance; fails when somebody lets tasks be placed there again. */
+export function waitForDrain(context: CliContext, id: string, timeoutSeconds: number): Promise<ContainerInstance> {
+  return waitForInstance(context, id, {
+    what: (name) => `container instance ${name} to be drained`,
+    timeoutSeconds,
+    lookAgain: '`--deadline` ends what holds it up',
+    look({ status, statusReason = '' }, name) {
+      const [head = '', ...left] = statusReason.split('; ');
+      const undrained = { failed: `${name} is ${status}: somebody ended its draining` };
+      const done = head.startsWith(drainingComplete);
+      return {
+        items: [head, ...left.map((line) => `  ${line}`)].map((text, index) => ({ key: String(index), text })),
+        outcome: status === 'DRAINING' ? (done ? 'done' : 'waiting') : undrained,
+      };
+    },
+  });
+}
+
+/** Resolves when the agent has come up with the version that was asked for; fails with the reason when it goes on with its old one. */
+export function waitForAgentUpdate(
   context: CliContext,
   id: string,
   timeoutSeconds: number,
 ): Promise<ContainerInstance> {
-  let instance = await findInstance(context, id);
-  const name = shortId(instance.containerInstanceArn) ?? id;
-  await wait(context, {
-    what: `the agent of ${name} to be updated`,
+  return waitForInstance(context, id, {
+    what: (name) => `the agent of ${name} to be updated`,
     timeoutSeconds,
-    lookAgain: `look again with \`berth instance show ${name}\`; the agent’s log says more, and containers go on meanwhile`,
-    async look() {
-      instance = await findInstance(context, id);
-      const { agentUpdateStatus: status = 'PENDING', statusReason, agentConnected } = instance;
+    lookAgain: 'the agent’s log says more, and containers go on meanwhile',
+    look({ agentUpdateStatus: status = 'PENDING', statusReason, agentConnected }, name) {
       const failed = { failed: statusReason ?? `the agent of ${name} was not updated` };
       return {
         items: [{ key: name, text: `  ${name}  ${status}${agentConnected === true ? '' : '  (not connected)'}` }],
-        lines: [],
         outcome: status === 'UPDATED' ? 'done' : status === 'FAILED' ? failed : 'waiting',
       };
     },
   });
-  return instance;
 }
 
 /** Resolves when every task has reached the status, or a later one; a task that stopped without having run fails the wait for RUNNING. */

@@ -7,7 +7,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileDurably } from '#lib/durable-file.ts';
+import { readFileIfThere, writeFileDurably } from '#lib/durable-file.ts';
 import { machineIdOfUri } from '#model/machine-trust.ts';
 import type { Tag } from '#model/tag.ts';
 
@@ -63,7 +63,7 @@ export function createIdentityFiles(folder: string): IdentityFiles {
   return {
     folder,
     read() {
-      const text = readIfThere(identityFile);
+      const text = readFileIfThere(identityFile);
       if (text === undefined) return undefined;
       try {
         return { ...parsedIdentity(text), ...parsedJoined(joinedFile), bundle: readFileSync(bundleFile, 'utf8') };
@@ -107,13 +107,4 @@ function parsedIdentity(text: string): Omit<Identity, 'bundle' | 'control' | 'ta
 
 function parsedJoined(file: string): z.infer<typeof Joined> {
   return Joined.parse(JSON.parse(readFileSync(file, 'utf8')));
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

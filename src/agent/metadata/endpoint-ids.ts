@@ -4,8 +4,9 @@
  * through restarts of the agent, and also when the journal is lost.
  */
 import { createHmac } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readFileIfThere } from '#lib/durable-file.ts';
 import type { Ids } from '#lib/ids.ts';
 import type { AgentContainer, AgentTask } from '../tasks/agent-task.ts';
 
@@ -25,21 +26,12 @@ const idLength = 32;
 /** Reads the secret of this state folder, and makes it at the first start. */
 export function endpointSecretIn(folder: string, ids: Ids): string {
   const path = join(folder, fileName);
-  const saved = readIfThere(path)?.trim();
+  const saved = readFileIfThere(path)?.trim();
   if (saved !== undefined && wellFormed.test(saved)) return saved;
   const secret = ids.hex(64);
   writeFileSync(`${path}.new`, `${secret}\n`, { mode: 0o600, flush: true });
   renameSync(`${path}.new`, path);
   return secret;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 export function createEndpointIds(secret: string): EndpointIds {

@@ -6,11 +6,12 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readFileIfThere } from '#lib/durable-file.ts';
 import type { Ids } from '#lib/ids.ts';
 import { daysMs } from '#model/machine-trust.ts';
 import { ConfigError } from '../config.ts';
 import { authorityOf, type Authority } from './authority.ts';
-import { readFileIfThere, writePrivateFile } from './private-files.ts';
+import { writePrivateFile } from './private-files.ts';
 
 /** Long enough that nobody has to think of it, and `berth trust rotate` is there before. */
 const authorityMs = 3650 * daysMs;

@@ -6,11 +6,12 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { readFileIfThere } from '#lib/durable-file.ts';
 import type { Ids } from '#lib/ids.ts';
 import { daysMs, renewalDueAt } from '#model/machine-trust.ts';
 import type { Authority } from './authority.ts';
 import { newSerial } from './authority-files.ts';
-import { readFileIfThere, writePrivateFile } from './private-files.ts';
+import { writePrivateFile } from './private-files.ts';
 
 const serverCertificateMs = 90 * daysMs;
 /** For hosts whose clocks are behind. */
