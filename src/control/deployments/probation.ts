@@ -4,7 +4,7 @@
  */
 import { freshProgress, type Deployment, type ProbationTask } from '#model/deployment.ts';
 import { isImageFailure, reasonInShort } from '#model/pull-failure.ts';
-import { hasStopped, type Task } from '#model/task.ts';
+import { hasStopped, taskStatusRank, type Task } from '#model/task.ts';
 import type { ServiceSnapshot } from './snapshot.ts';
 import { isLost } from './task-health.ts';
 
@@ -119,6 +119,8 @@ function outcomeOf(task: Task, entry: ProbationTask, snapshot: ServiceSnapshot, 
     return ranFor(task) < quickCrashMs ? { kind: 'crashed' } : { kind: 'proven' };
   }
   if (task.lastStatus !== 'RUNNING' && !started) return { kind: 'starting' };
+  // It is ending: how long that takes says nothing of how long it ran.
+  if (taskStatusRank(task.lastStatus) > taskStatusRank('RUNNING')) return { kind: 'unknown' };
   // A time that is yet to come was noted by a clock that has been set back since: its wait begins anew, and is not as much longer.
   const since = Math.min(entry.runningSince ?? now, now);
   const checked = snapshot.healthChecked.has(task.taskDefinitionArn);

@@ -19,12 +19,12 @@ export class SeenRunning {
     const since = this.#since.get(taskArn);
     if (since === undefined) {
       if (lastStatus === 'RUNNING') this.#since.set(taskArn, clocks);
-    } else if (lastStatus === 'STOPPED' && before?.lastStatus !== 'STOPPED') {
+    } else if (lastStatus !== 'RUNNING' && before?.lastStatus === 'RUNNING') {
       if (clocks.some((now, index) => now - (since[index] ?? now) >= quickCrashMs)) this.#long.add(taskArn);
     }
   }
 
-  /** Before it was known to have ended. */
+  /** Before it was known to be ending. */
   forLong(taskArn: string): boolean {
     return this.#long.has(taskArn);
   }

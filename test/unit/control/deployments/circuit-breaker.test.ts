@@ -219,6 +219,27 @@ describe('what counts', () => {
     expect(world.primary).toMatchObject({ rolloutState: 'FAILED', failedTasks: 0 });
   });
 
+  it('is a task that crashes soon after it ran, however long its other containers take to end', () => {
+    const world = breaking({ rollback: false, thresholdConfiguration: { type: 'COUNT', value: 1 } });
+    world.deploy(2);
+    world.look();
+    const [task] = world.pending();
+    if (task === undefined) throw new Error('nothing was started');
+    world.run(task);
+    world.look();
+    world.now += 5000;
+    const crash = { stopCode: 'EssentialContainerExited', executionStoppedAt: world.now } as const;
+    world.changeTask(task, { lastStatus: 'STOPPING', ...crash });
+    world.look();
+    world.now += 60_000;
+    world.look();
+    expect(world.primary.rolloutState).toBe('IN_PROGRESS');
+    const [ending] = [...world.tasks.values()].filter(({ taskArn }) => taskArn === task.taskArn);
+    world.end(ending ?? task);
+    world.look();
+    expect(world.primary.rolloutState).toBe('FAILED');
+  });
+
   it('is only failures in a row, as a healthy task sets them back (resetOnHealthyTask, the default)', () => {
     const world = breaking({ rollback: false }, 20);
     world.deploy(2);
