@@ -353,6 +353,9 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
 
   function finish(): void {
     try {
+      // A control that was restored may have asked for the end again since it had acknowledged it.
+      acknowledged = journal.isAcknowledged(taskArn);
+      if (!acknowledged) return;
       journal.forgetTask(taskArn);
     } catch (error) {
       logger.error({ error }, 'an ended task could not be forgotten; it is tried again after the next start');

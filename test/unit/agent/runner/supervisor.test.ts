@@ -320,6 +320,20 @@ describe('cleaning up', () => {
     expect(world.journal.tasks()).toEqual([]);
   });
 
+  it('forgets no end that a restored control asks for once more before it has it again', async () => {
+    world.start();
+    const task = world.assign(1, one({ command: [...programs.succeeds.command] }));
+    await world.until(task, 'STOPPED');
+    world.acknowledgeAll();
+    await world.clock.advance(cleanupWaitMs / 2);
+    world.journal.compareStateChanges([{ taskArn: task, stateChangeNumber: 0 }]);
+    await world.clock.advance(cleanupWaitMs);
+    expect(world.journal.pendingStateChanges(10)).toMatchObject([{ taskArn: task, lastStatus: 'STOPPED' }]);
+    world.acknowledgeAll();
+    await world.clock.advance(1000);
+    expect(world.journal.tasks()).toEqual([]);
+  });
+
   it('happens after a restart of the agent too', async () => {
     world.start();
     const task = world.assign(1, one({ command: [...programs.succeeds.command] }));
