@@ -65,9 +65,9 @@ export const mutations: readonly Mutation[] = [
     name: 'placement forgets tasks that are asked to stop',
     breaks: ['I7'],
     file: 'src/control/scheduler/candidate.ts',
-    find: 'remaining: remainingResources(instance.resources, tasks) }',
+    find: 'remaining: remainingResources(instance.resources, taking),',
     replace:
-      "remaining: remainingResources(instance.resources, tasks.filter(({ desiredStatus }) => desiredStatus === 'RUNNING')) }",
+      "remaining: remainingResources(instance.resources, tasks.filter(({ desiredStatus }) => desiredStatus === 'RUNNING')),",
   },
   {
     name: 'the agent starts what does not fit beside what runs',

@@ -1,6 +1,7 @@
 /** An instance while placement looks at it: what is left of it and who is on it, placements of the same request included. */
 import type { Attribute } from '#model/attributes.ts';
 import { attributeValue } from '#model/attributes.ts';
+import type { Claims } from '#model/claims.ts';
 import { instanceAttributes, type ContainerInstance } from '#model/container-instance.ts';
 import { remainingResources, type InstanceResources, type TaskResources } from '#model/resources.ts';
 import type { QueriedInstance } from './query-evaluator.ts';
@@ -26,7 +27,7 @@ export interface Candidate {
   readonly occupants: readonly Occupant[];
   readonly remaining: InstanceResources;
   /** See `OccupiedPlace`; absent once it differs from its place. */
-  readonly claims?: object;
+  readonly claims?: Claims;
 }
 
 /** One candidate per instance, in the order given. */
@@ -41,19 +42,11 @@ export function candidatesOf(instances: readonly ContainerInstance[], occupying:
 export interface OccupiedPlace {
   readonly instance: ContainerInstance;
   readonly tasks: readonly Occupant[];
-  /** As long as it is the same, the tasks differ in `lastStatus` at most. */
-  readonly claims?: object;
+  /** The tasks added up, where the caller has that. */
+  readonly claims?: Claims;
 }
 
 const known = new WeakMap<OccupiedPlace, Candidate>();
-
-interface Left {
-  readonly of: InstanceResources;
-  readonly remaining: InstanceResources;
-}
-
-/** What is left beside the claims, of the resources for which that was last asked. */
-const leftBeside = new WeakMap<object, Left>();
 
 /** As `candidatesOf`; a place that was seen before costs nothing again. */
 export function candidatesOn(places: readonly OccupiedPlace[]): Candidate[] {
@@ -61,24 +54,17 @@ export function candidatesOn(places: readonly OccupiedPlace[]): Candidate[] {
     const seen = known.get(place);
     if (seen !== undefined) return seen;
     const { instance, tasks, claims } = place;
+    const taking = claims === undefined ? tasks : [claims];
     const candidate: Candidate = {
       instance,
       attributes: attributesOf(instance),
       occupants: tasks,
-      remaining: leftOn(place),
+      remaining: remainingResources(instance.resources, taking),
       ...(claims === undefined ? {} : { claims }),
     };
     known.set(place, candidate);
     return candidate;
   });
-}
-
-function leftOn({ instance, tasks, claims }: OccupiedPlace): InstanceResources {
-  const seen = claims === undefined ? undefined : leftBeside.get(claims);
-  if (seen !== undefined && seen.of === instance.resources) return seen.remaining;
-  const left = { of: instance.resources, remaining: remainingResources(instance.resources, tasks) };
-  if (claims !== undefined) leftBeside.set(claims, left);
-  return left.remaining;
 }
 
 interface Merged {
@@ -98,35 +84,32 @@ function attributesOf(instance: ContainerInstance): readonly Attribute[] {
   return all;
 }
 
-type Tally = ReadonlyMap<string | undefined, number>;
-
-/** By what the candidate's tasks claim, or by the tasks where nothing else stands for them. */
-const serviceTallies = new WeakMap<object, Tally>();
-const groupTallies = new WeakMap<object, Tally>();
+/** For those whose tasks nobody added up. */
+const added = new WeakMap<readonly Occupant[], Pick<Claims, 'services' | 'groups'>>();
 
 /** How many of its tasks are of the service, or else of the group, whose tasks are to be spread. */
 export function ownTasks(
-  { occupants, claims = occupants }: Candidate,
+  { occupants, claims }: Candidate,
   { group, serviceName }: { readonly group: string; readonly serviceName?: string },
 ): number {
   if (occupants.length === 0) return 0;
-  const [tallies, name] = serviceName === undefined ? [groupTallies, group] : [serviceTallies, serviceName];
-  let tally = tallies.get(claims);
-  if (tally === undefined) {
-    tally = tallyOf(occupants, serviceName === undefined ? (each) => each.group : (each) => each.serviceName);
-    tallies.set(claims, tally);
+  let counts: Pick<Claims, 'services' | 'groups'> | undefined = claims ?? added.get(occupants);
+  if (counts === undefined) {
+    counts = addedUp(occupants);
+    added.set(occupants, counts);
   }
-  return tally.get(name) ?? 0;
+  return (serviceName === undefined ? counts.groups.get(group) : counts.services.get(serviceName)) ?? 0;
 }
 
-function tallyOf(occupants: readonly Occupant[], nameOf: (occupant: Occupant) => string | undefined): Tally {
-  const counts = new Map<string | undefined, number>();
-  for (const occupant of occupants) {
-    if (occupant.desiredStatus !== 'RUNNING' || occupant.lostAt !== undefined) continue;
-    const name = nameOf(occupant);
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+function addedUp(occupants: readonly Occupant[]): Pick<Claims, 'services' | 'groups'> {
+  const services = new Map<string, number>();
+  const groups = new Map<string, number>();
+  for (const { desiredStatus, lostAt, serviceName, group } of occupants) {
+    if (desiredStatus !== 'RUNNING' || lostAt !== undefined) continue;
+    if (serviceName !== undefined) services.set(serviceName, (services.get(serviceName) ?? 0) + 1);
+    groups.set(group, (groups.get(group) ?? 0) + 1);
   }
-  return counts;
+  return { services, groups };
 }
 
 /** The candidate with one more task on it. */

@@ -4,6 +4,7 @@
  * transaction under way and takes it back when that one fails; whoever owns it throws it away when the database may have changed without it. Values
  * are shared with all who read them and are never changed, only replaced.
  */
+import { noClaims, withClaim, withoutClaim, type Claims } from '#model/claims.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Service } from '#model/service.ts';
 import { hasStopped, type Task } from '#model/task.ts';
@@ -30,7 +31,7 @@ export class LiveView {
   readonly #tasks = new Map<string, Task>();
   readonly #byCluster = new Map<string, TaskGroup>();
   readonly #byService = new Map<string, TaskGroup>();
-  readonly #byInstance = new Map<string, TaskGroup>();
+  readonly #byInstance = new Map<string, TaskGroup<PlacedTask>>();
   readonly #instances = new Map<string, ContainerInstance>();
   readonly #services = new Map<string, Service>();
   /** The cluster's instances in the order of their ARNs; made anew when one comes or goes. */
@@ -38,8 +39,8 @@ export class LiveView {
   /** The answers to the last questions, as long as they are true. */
   readonly #instancesOfCluster = new Map<string, readonly ContainerInstance[]>();
   readonly #occupied = new Map<string, OccupiedInstance>();
-  /** See `OccupiedInstance.claims`; by instance. */
-  readonly #claims = new Map<string, object>();
+  /** Of the tasks of each instance that has any. */
+  readonly #claims = new Map<string, Claims>();
   /** No STOPPED task of the instance has a higher assignment number; instances that nobody asked about are not in here. */
   readonly #stoppedHeads = new Map<string, number>();
   #journal: Undo[] = [];
@@ -202,13 +203,8 @@ export class LiveView {
   #occupy(arn: string): OccupiedInstance | undefined {
     const instance = this.#instances.get(arn);
     if (instance === undefined) return undefined;
-    let claims = this.#claims.get(arn);
-    if (claims === undefined) {
-      claims = {};
-      this.#claims.set(arn, claims);
-    }
     const tasks = this.#byInstance.get(arn)?.inOrder() ?? [];
-    const place = { instance, tasks: tasks.every(isOccupying) ? tasks : tasks.filter(isOccupying), claims };
+    const place = { instance, tasks, claims: this.#claims.get(arn) ?? noClaims };
     this.#occupied.set(arn, place);
     return place;
   }
@@ -264,21 +260,32 @@ export class LiveView {
     else this.#tasks.set(arn, after);
     this.#regroup(this.#byCluster, before?.clusterName, after?.clusterName, before, after);
     this.#regroup(this.#byService, serviceOf(before), serviceOf(after), before, after);
-    this.#regroup(this.#byInstance, before?.containerInstanceArn, after?.containerInstanceArn, before, after);
-    const claimsTheSame = before !== undefined && after !== undefined && hasSameClaim(before, after);
-    for (const task of [before, after]) {
-      if (task?.containerInstanceArn === undefined) continue;
-      this.#occupied.delete(task.containerInstanceArn);
-      if (!claimsTheSame) this.#claims.delete(task.containerInstanceArn);
+    const [left, came] = [placed(before), placed(after)];
+    this.#regroup(this.#byInstance, left?.containerInstanceArn, came?.containerInstanceArn, left, came);
+    this.#claim(left, came);
+  }
+
+  #claim(left: PlacedTask | undefined, came: PlacedTask | undefined): void {
+    if (left !== undefined) this.#occupied.delete(left.containerInstanceArn);
+    if (came !== undefined) this.#occupied.delete(came.containerInstanceArn);
+    if (left !== undefined && came !== undefined && hasSameClaim(left, came)) return;
+    if (left !== undefined) {
+      const arn = left.containerInstanceArn;
+      if (this.#byInstance.has(arn)) this.#claims.set(arn, withoutClaim(this.#claims.get(arn) ?? noClaims, left));
+      else this.#claims.delete(arn);
+    }
+    if (came !== undefined) {
+      const arn = came.containerInstanceArn;
+      this.#claims.set(arn, withClaim(this.#claims.get(arn) ?? noClaims, came));
     }
   }
 
-  #regroup(
-    groups: Map<string, TaskGroup>,
+  #regroup<Item extends Task>(
+    groups: Map<string, TaskGroup<Item>>,
     from: string | undefined,
     to: string | undefined,
-    before: Task | undefined,
-    after: Task | undefined,
+    before: Item | undefined,
+    after: Item | undefined,
   ): void {
     if (before !== undefined && from !== undefined && from !== to) {
       const group = groups.get(from);
@@ -291,7 +298,7 @@ export class LiveView {
     }
     let group = groups.get(to);
     if (group === undefined) {
-      group = new TaskGroup();
+      group = new TaskGroup<Item>();
       groups.set(to, group);
     }
     group.set(after);
@@ -332,7 +339,13 @@ function hasSameClaim(a: Task, b: Task): boolean {
   );
 }
 
-function isOccupying(task: Task): task is Task & { containerInstanceArn: string } {
+type PlacedTask = Task & { containerInstanceArn: string };
+
+function placed(task: Task | undefined): PlacedTask | undefined {
+  return task !== undefined && isOccupying(task) ? task : undefined;
+}
+
+function isOccupying(task: Task): task is PlacedTask {
   return task.containerInstanceArn !== undefined;
 }
 

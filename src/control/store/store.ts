@@ -12,6 +12,7 @@ import type { ServiceDeployment, ServiceDeploymentStatus, ServiceRevision } from
 import type { Service, ServiceStatus, SchedulingStrategy } from '#model/service.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { DesiredStatus, Task } from '#model/task.ts';
+import type { Claims } from '#model/claims.ts';
 import type { TaskResources } from '#model/resources.ts';
 
 /** `after` is the sort key of the last item of the page before; lists are ordered by that key. */
@@ -84,8 +85,8 @@ export interface ContainerInstanceTable {
 export interface OccupiedInstance {
   readonly instance: ContainerInstance;
   readonly tasks: readonly OccupyingTask[];
-  /** As long as this is the very same value, the tasks are the same but for `lastStatus`: what they take and whose they are is unchanged. */
-  readonly claims?: object;
+  /** The tasks added up, where that is kept. */
+  readonly claims?: Claims;
 }
 
 export interface TaskFilter {

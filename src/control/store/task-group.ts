@@ -4,10 +4,10 @@ import { SortedKeys } from './sorted-keys.ts';
 
 const pendingStatuses: ReadonlySet<TaskStatus> = new Set(['PROVISIONING', 'PENDING', 'ACTIVATING']);
 
-export class TaskGroup {
-  readonly #tasks = new Map<string, Task>();
+export class TaskGroup<Item extends Task = Task> {
+  readonly #tasks = new Map<string, Item>();
   /** The answer to the last question, as long as it is true. */
-  #inOrder: readonly Task[] | undefined;
+  #inOrder: readonly Item[] | undefined;
   /** Those that left are still in here. */
   readonly #arns = new SortedKeys();
   /** Those that came since the last question. */
@@ -25,7 +25,7 @@ export class TaskGroup {
     return this.#tasks.size;
   }
 
-  set(task: Task): void {
+  set(task: Item): void {
     const before = this.#tasks.get(task.taskArn);
     if (before === undefined) this.#newcomers.push(task.taskArn);
     else this.#count(before, -1);
@@ -45,13 +45,13 @@ export class TaskGroup {
     this.#newcomers = [...this.#tasks.keys()];
   }
 
-  inOrder(): readonly Task[] {
+  inOrder(): readonly Item[] {
     this.#inOrder ??= this.#list();
     return this.#inOrder;
   }
 
   /** Those after the ARN, in order, one by one: a page needs few of them. */
-  *from(after?: string): Generator<Task> {
+  *from(after?: string): Generator<Item> {
     this.#sortIn();
     for (const arn of this.#arns.from(after)) {
       const task = this.#tasks.get(arn);
@@ -59,9 +59,9 @@ export class TaskGroup {
     }
   }
 
-  #list(): Task[] {
+  #list(): Item[] {
     this.#sortIn();
-    const tasks: Task[] = [];
+    const tasks: Item[] = [];
     this.#arns.each((arn) => {
       const task = this.#tasks.get(arn);
       if (task !== undefined) tasks.push(task);
