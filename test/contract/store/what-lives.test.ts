@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { candidatesOn, ownTasks } from '#control/scheduler/candidate.ts';
+import { candidatesOn, ownTasks, type Candidate } from '#control/scheduler/candidate.ts';
 import type { Store, StoreTransaction, TaskFilter } from '#control/store/store.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { Task } from '#model/task.ts';
@@ -121,6 +121,18 @@ async function run(store: Store, each: Transaction): Promise<void> {
   }
 }
 
+/** What placement makes of an instance: what was added up task by task must say what all its tasks say. */
+function asPlaced(candidate: Candidate): object {
+  const { remaining, occupants } = candidate;
+  const requests = [{ group: 'family:web' }, { group: 'service:web', serviceName: 'web' }];
+  return {
+    ...remaining,
+    takenPorts: remaining.takenPorts.map(({ port, protocol }) => `${port}/${protocol}`).toSorted(),
+    occupants: occupants.map(({ taskArn }) => taskArn),
+    own: requests.map((request) => ownTasks(candidate, request)),
+  };
+}
+
 /** Everything that may be answered from memory. */
 function whatLives(store: Store): Promise<object> {
   return store.read(async (tx) => {
@@ -146,9 +158,10 @@ function whatLives(store: Store): Promise<object> {
       answers.push(await tx.containerInstances.list({ clusterName }));
       const occupied = await tx.containerInstances.occupied(clusterName);
       answers.push(occupied.map(({ instance, tasks }) => ({ instance, tasks: tasks.map(({ taskArn }) => taskArn) })));
-      answers.push(candidatesOn(occupied).map(({ remaining }) => remaining));
-      const requests = [{ group: 'family:web' }, { group: 'service:web', serviceName: 'web' }];
-      answers.push(candidatesOn(occupied).map((each) => requests.map((request) => ownTasks(each, request))));
+      const known = candidatesOn(occupied).map(asPlaced);
+      const onlyTasks = occupied.map(({ instance, tasks }) => ({ instance, tasks: [...tasks] }));
+      expect(known).toEqual(candidatesOn(onlyTasks).map(asPlaced));
+      answers.push(known);
     }
     for (const arn of instanceArns) {
       answers.push(
