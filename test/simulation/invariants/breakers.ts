@@ -39,7 +39,7 @@ export function checkBreakerStarts(
 }
 
 /** A breaker that trips has seen as many failures as it takes. */
-export function checkTrips({ before, after }: Change<Service>, rows: Rows): void {
+export function checkTrips({ before, after }: Change<Service>, rows: Rows, seen: SeenRunning): void {
   if (before === undefined || after === undefined) return;
   const breaker = breakerOf(after);
   for (const deployment of after.deployments) {
@@ -49,7 +49,7 @@ export function checkTrips({ before, after }: Change<Service>, rows: Rows): void
     if (breaker === undefined || updatedAt - createdAt > forgottenMs) continue;
     // Which pulls failed since the last success nobody can tell from the tasks.
     if ((progress?.imageFailures ?? 0) >= imageFailures || breaker.resetOnHealthyTask === false) continue;
-    const failures = possibleFailures(deployment, rows);
+    const failures = possibleFailures(deployment, rows) + seen.forgottenOf(id);
     const threshold = Math.min(thresholdOf(breaker, after), thresholdOf(breaker, before));
     if (failures >= threshold) continue;
     const what = `the breaker of ${after.serviceName} ended ${id} after ${failures} failures`;

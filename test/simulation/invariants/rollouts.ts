@@ -16,7 +16,7 @@ export function checkRollouts(changes: StepChanges, rows: Rows, seen: SeenRunnin
   for (const change of changes.services) {
     checkWaysBack(change);
     checkDeletion(change, rows);
-    checkTrips(change, rows);
+    checkTrips(change, rows, seen);
     checkEnds(change);
   }
   const before = new Map(changes.services.map((change) => [change.after?.serviceArn, change.before]));

@@ -11,10 +11,15 @@ export class SeenRunning {
   /** By ARN, since when: by the true clock, and by control's, which may be set in between. */
   readonly #since = new Map<string, readonly number[]>();
   readonly #long = new Set<string>();
+  readonly #forgotten = new Map<string, number>();
 
   /** `clocks`: the same moment by each of them, epoch milliseconds. */
   note({ before, after }: Change<Task>, clocks: readonly number[]): void {
-    if (after === undefined) return;
+    if (after === undefined) {
+      const id = before?.deploymentId ?? '';
+      this.#forgotten.set(id, this.forgottenOf(id) + 1);
+      return;
+    }
     const { taskArn, lastStatus } = after;
     const since = this.#since.get(taskArn);
     if (since === undefined) {
@@ -27,5 +32,10 @@ export class SeenRunning {
   /** Before it was known to be ending. */
   forLong(taskArn: string): boolean {
     return this.#long.has(taskArn);
+  }
+
+  /** How many tasks of the deployment have no row any more: one that ended on a machine whose clock is a day behind is forgotten at once. */
+  forgottenOf(deploymentId: string): number {
+    return this.#forgotten.get(deploymentId) ?? 0;
   }
 }
