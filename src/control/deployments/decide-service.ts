@@ -232,7 +232,10 @@ function failureShownUntil(
   now: number,
 ): number | undefined {
   const until = rolledBackAt + failureShownMs;
-  return rollbackOf !== undefined && until > now && older.some(({ id }) => id === rollbackOf) ? until : undefined;
+  const left = until - now;
+  // More is left than there ever was when control's clock was set back by hours; it is not waited for then.
+  const isShown = left > 0 && left <= 2 * failureShownMs;
+  return rollbackOf !== undefined && isShown && older.some(({ id }) => id === rollbackOf) ? until : undefined;
 }
 
 function waitingToLeave(until: number | undefined): Waiting | undefined {

@@ -114,6 +114,16 @@ describe('a deployment whose tasks fail', () => {
     expect(world.look().waiting).toBeUndefined();
   });
 
+  it('leaves the list where control’s clock was set back by hours since', () => {
+    const world = breaking();
+    world.deploy(2);
+    failRounds(world, 3);
+    world.runEverything();
+    world.passTime(-3 * 3_600_000);
+    expect(world.service.deployments).toHaveLength(1);
+    expect(world.look().waiting).toBeUndefined();
+  });
+
   it('goes back to the most recent one that completed, over others that failed', () => {
     const world = breaking();
     const first = world.primary;
