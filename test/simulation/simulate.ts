@@ -51,6 +51,8 @@ const latestJoinMs = 40 * minute;
 /** What is left of ended tasks is cleaned up in this time, and that is written down. */
 const remainsMs = 8 * minute;
 const quietMs = 10 * minute;
+/** Of the reconciler's: a full pass comes at most so much later than its period. */
+const fullPassJitter = 1.2;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const { seed, sabotage, keepTrace = false } = options;
@@ -329,6 +331,8 @@ async function giveUpWhatCannotRun(world: World): Promise<void> {
 
 /** I12: nobody does anything, so nothing is written, neither in the database nor in a journal. */
 async function stayQuiet(world: World): Promise<void> {
+  // What frees room is not announced to services that would only be spread better there: the next full pass sees it.
+  await world.runUntil(world.clock.now() + fullPassJitter * world.plan.fullPassEveryMs);
   await world.runUntil(world.clock.now() + remainsMs);
   const before = { commits: world.checks.commits, journals: journalWrites(world) };
   await world.runUntil(world.clock.now() + quietMs);
