@@ -35,6 +35,7 @@ export interface ChecksOptions {
   readonly forgotten: ReadonlySet<string>;
   /** A full disk may have kept a message from being saved, and then its repetition is the first that counts. */
   mayNotHaveSaved(): boolean;
+  controlLives(): boolean;
 }
 
 /** How long, from its start, an agent without its journal may start new tasks beside containers that it has not looked at yet. */
@@ -136,7 +137,9 @@ export class Checks {
     const { host, direction, text } = delivery;
     if (direction === 'toControl') {
       const [task] = changes?.tasks ?? [];
-      if (task !== undefined) throw new Violation('I11', `${host} repeated ${text}, and a task changed`);
+      // One that died of the first message's commit has not heard the second.
+      if (task !== undefined && this.#options.controlLives())
+        throw new Violation('I11', `${host} repeated ${text}, and a task changed`);
     } else if (journalBefore !== undefined && journalBefore !== this.#journalOf(host)) {
       throw new Violation('I11', `control repeated ${text}, and the journal of ${host} changed`);
     }

@@ -136,6 +136,7 @@ export class World {
       hosts: () => this.hosts,
       forgotten: this.forgotten,
       mayNotHaveSaved: () => fullDisks,
+      controlLives: () => this.control.process !== undefined,
     });
     this.network = createSimulatedNetwork({
       clock,
