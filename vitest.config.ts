@@ -30,7 +30,7 @@ export default defineConfig({
         test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: minute, hookTimeout: minute },
       },
       // It only calculates, and in `npm test` gives way to everything else.
-      { test: { name: 'simulation', include: ['test/simulation/**/*.test.ts'], testTimeout: 20 * minute } },
+      { test: { name: 'simulation', include: ['test/simulation/**/*.test.ts'], testTimeout: 15 * minute } },
       {
         test: {
           name: 'conformance',

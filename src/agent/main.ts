@@ -206,7 +206,12 @@ async function run(config: AgentConfig, logger: Logger): Promise<number> {
       const facts = await host.describe();
       const tags = [...(keeper === undefined ? [] : joinedIdentity(config).tags), ...facts.tags];
       const back = drainedMark.isSet() ? { backFromShutdown: true } : {};
-      return { ...facts, ...back, tags, attributes: [...facts.attributes, ...endpoints.attributes()] };
+      return {
+        ...facts,
+        ...back,
+        tags,
+        attributes: [...facts.attributes, ...endpoints.attributes(), ...upgrade.attributes()],
+      };
     },
     endpointOf: endpoints.endpointOf,
     machineHealth: () => [...watch.machineHealth(), ...(keeper === undefined ? [] : [keeper.health()])],

@@ -37,6 +37,7 @@ export const capability = {
   secretsAsmLogDriver: 'ecs.capability.secrets.asm.bootstrap.log-driver',
   secretsSsmEnvironment: 'ecs.capability.secrets.ssm.environment-variables',
   secretsSsmLogDriver: 'ecs.capability.secrets.ssm.bootstrap.log-driver',
+  selfUpdate: 'berth.capability.self-update',
   selinux: 'com.amazonaws.ecs.capability.selinux',
   taskCpuMemoryLimit: 'ecs.capability.task-cpu-mem-limit',
   taskElasticInference: 'ecs.capability.task-eia',

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
+import type { Attribute } from '#model/attributes.ts';
+import { capability } from '#model/capabilities.ts';
 import { platforms, type Platform } from '#protocol/session/upgrade.ts';
 import { versionOfProgram } from '../host/program-version.ts';
 import { downloadFromControl } from './download.ts';
@@ -23,6 +25,8 @@ export interface AgentUpgradeOptions {
 }
 
 export interface AgentUpgrade extends Updater {
+  /** What the agent registers of it: nothing where it would refuse. */
+  attributes(): readonly Attribute[];
   /** There is a session: a version on trial has proven itself. */
   proven(): void;
   stop(): void;
@@ -45,7 +49,12 @@ export function createAgentUpgrade({ config, clock, logger, restart }: AgentUpgr
     clock,
     logger,
   });
-  return { update: (offered, report) => updater.update(offered, report), ...trial };
+  const isAble = installation !== undefined && config.updatesEnabled;
+  return {
+    update: (offered, report) => updater.update(offered, report),
+    attributes: () => (isAble ? [{ name: capability.selfUpdate }] : []),
+    ...trial,
+  };
 }
 
 /** On any other machine no release has an executable. */

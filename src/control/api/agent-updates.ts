@@ -1,6 +1,7 @@
 /** UpdateContainerAgent: asks an agent to become the version that this control service brings along. */
+import { capability } from '#model/capabilities.ts';
 import { isUpdateUnderWay, requestedUpdate, versionOfBuild } from '#model/agent-update.ts';
-import { missingVersion, noUpdateAvailable, updateInProgress } from '#protocol/ecs/errors.ts';
+import { invalidParameter, missingVersion, noUpdateAvailable, updateInProgress } from '#protocol/ecs/errors.ts';
 import { shown } from './container-instances.ts';
 import type { Handlers } from './handler.ts';
 import { activeCluster, requiredInstance } from './lookups.ts';
@@ -17,6 +18,11 @@ export const agentUpdateHandlers: Handlers<'UpdateContainerAgent'> = {
       const instance = await requiredInstance(tx, realm, { clusterName, reference: containerInstance });
       if (instance.agentUpdate !== undefined && isUpdateUnderWay(instance.agentUpdate)) throw updateInProgress();
       if (instance.versionInfo.agentVersion === '') throw missingVersion();
+      if (!instance.agentAttributes.some(({ name }) => name === capability.selfUpdate)) {
+        throw invalidParameter(
+          'This agent does not update itself: it was not installed by install.sh, or ECS_UPDATES_ENABLED is false.',
+        );
+      }
       const running = versionOfBuild(instance.versionInfo.agentVersion, instance.versionInfo.agentHash);
       if (running === offered.version) throw noUpdateAvailable(`The agent is ${running} already.`);
       const updated = {

@@ -23,7 +23,7 @@ export interface Restored extends BackupEnd {
 
 /**
  * Rejects with a BackupError (the file is no backup, or not whole), a StoreOpenError (`locked`: control runs; `notEmpty`: a PostgreSQL database that is
- * in use; `newerSchema`), or what the file system says. Then everything is as it was.
+ * in use; `newerSchema`), or what the file system says. Until the backup has been read to its end nothing is changed.
  */
 export async function restoreBackup(
   path: string,

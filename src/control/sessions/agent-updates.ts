@@ -1,7 +1,11 @@
-/** The update of one agent over its session: asked for once a session while it is PENDING, and what the agent tells of it is written to its instance. */
+/**
+ * The update of one agent over its session: asked for once a session while it is PENDING, if the agent registered that it can, and what the agent tells
+ * of it is written to its instance.
+ */
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import { afterReport, type AgentUpdateReport } from '#model/agent-update.ts';
+import { capability } from '#model/capabilities.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { UpdateAgent } from '#protocol/session/upgrade.ts';
 import type { Store } from '../store/store.ts';
@@ -34,7 +38,8 @@ export function createAgentUpdates(options: AgentUpdatesOptions): AgentUpdates {
   const { containerInstanceArn, store, clock, logger, release, send } = options;
   let sent: number | undefined;
   return {
-    sendDue({ agentUpdate }) {
+    sendDue({ agentUpdate, agentAttributes }) {
+      if (!agentAttributes.some(({ name }) => name === capability.selfUpdate)) return;
       if (agentUpdate?.status !== 'PENDING' || agentUpdate.requestedAt === sent) return;
       const offered = release();
       if (offered?.version !== agentUpdate.version) return;

@@ -18,6 +18,8 @@ export interface StoreDump {
 }
 
 const rowsAtOnce = 500;
+/** Of connections beside the store's; a query is a batch of rows. */
+export const backupTimeouts = { connectionTimeoutMillis: 10_000, query_timeout: 60_000 } as const;
 
 /** Rejects with what the database says when it cannot be opened. A SQLite file that is not there is not made. */
 export function openDump(store: StoreConfig): Promise<StoreDump> {
@@ -60,6 +62,7 @@ async function dumpOfPostgres(url: string): Promise<StoreDump> {
   const client = new Client({
     connectionString: url,
     application_name: 'berth control, backup',
+    ...backupTimeouts,
     types: { getTypeParser },
   });
   // The query that is under way fails with it as well.

@@ -8,6 +8,7 @@ import { Pool } from 'pg';
 import { systemClock } from '#lib/clock.ts';
 import type { BackupRowLine } from '#protocol/backup.ts';
 import type { StoreConfig } from '../config.ts';
+import { backupTimeouts } from './dump.ts';
 import { StoreOpenError } from './errors.ts';
 import { postgresColumnTypes, sqliteColumnTypes, type ColumnTypes } from './migrations/column-types.ts';
 import { migrate } from './migrations/migrate.ts';
@@ -52,7 +53,7 @@ function open(store: StoreConfig): { db: Kysely<AnyTables>; types: ColumnTypes; 
     const db = new Kysely<AnyTables>({ dialect: nodeSqliteDialect({ database, clock: systemClock }) });
     return { db, types: sqliteColumnTypes, where: `the database ${store.path}` };
   }
-  const pool = new Pool({ connectionString: store.url, max: 2, types: { getTypeParser } });
+  const pool = new Pool({ connectionString: store.url, max: 2, types: { getTypeParser }, ...backupTimeouts });
   // The query that is under way fails with it as well.
   pool.on('error', () => undefined);
   const db = new Kysely<AnyTables>({ dialect: new PostgresDialect({ pool }) });

@@ -1,10 +1,12 @@
 /** `berth upgrade`: one agent after the other, and no further than the first that fails. */
 import { describe, expect, it } from 'vitest';
 import { afterRegistration, afterReport } from '#model/agent-update.ts';
+import { capability } from '#model/capabilities.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import { apiWorld, type ApiWorld } from '../control/api/api-world.ts';
 import { berthIn } from './berth-in.ts';
 
+const agentAttributes = [{ name: capability.selfUpdate }];
 const release = () => ({ version: '0.2.0', text: '{}' });
 
 function idOf({ containerInstanceArn }: ContainerInstance): string {
@@ -31,8 +33,8 @@ async function obey(world: ApiWorld, failing?: ContainerInstance): Promise<void>
 describe('berth upgrade', () => {
   it('brings every connected agent to the version of control, and leaves those that have it', async () => {
     const world = await apiWorld({ release });
-    const old = [await world.instance(), await world.instance()];
-    const current = await world.instance({ versionInfo: { agentVersion: '0.2.0' } });
+    const old = [await world.instance({ agentAttributes }), await world.instance({ agentAttributes })];
+    const current = await world.instance({ versionInfo: { agentVersion: '0.2.0' }, agentAttributes });
     await world.instance({ agentConnected: false });
     const asked: number[] = [];
     const meanwhile = async (): Promise<void> => {
@@ -52,7 +54,7 @@ describe('berth upgrade', () => {
 
   it('ends with the reason at the first agent that goes back, and asks no other', async () => {
     const world = await apiWorld({ release });
-    const [first, second] = [await world.instance(), await world.instance()];
+    const [first, second] = [await world.instance({ agentAttributes }), await world.instance({ agentAttributes })];
     const { done } = berthIn(world, () => obey(world, first), 'upgrade', idOf(first), idOf(second));
     await expect(done).rejects.toMatchObject({ message: expect.stringContaining('went back to 0.1.0') });
     const untouched = (await fleet(world)).find((each) => each.containerInstanceArn === second.containerInstanceArn);

@@ -2,16 +2,18 @@
 import { describe, expect, test } from 'vitest';
 import { reconcileInstance } from '#control/reconciler/instances.ts';
 import { agentUpdateLimitMs } from '#model/agent-update.ts';
+import { capability } from '#model/capabilities.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import { apiWorld, type ApiWorld, type Json } from './api-world.ts';
 
+const agentAttributes = [{ name: capability.selfUpdate }];
 const release = () => ({ version: '0.2.0+abc', text: '{}', signature: 'c2ln' });
 
 async function worldWithInstance(
   versionInfo: ContainerInstance['versionInfo'] = { agentVersion: '0.1.0', agentHash: 'abc' },
 ): Promise<{ world: ApiWorld; containerInstance: string }> {
   const world = await apiWorld({ release });
-  const { containerInstanceArn } = await world.instance({ versionInfo });
+  const { containerInstanceArn } = await world.instance({ versionInfo, agentAttributes });
   return { world, containerInstance: containerInstanceArn };
 }
 
@@ -43,8 +45,17 @@ describe('UpdateContainerAgent', () => {
       type: 'NoUpdateAvailableException',
       message: 'The agent is 0.2.0+abc already.',
     });
-    const other = await world.instance({ versionInfo: { agentVersion: '0.2.0', agentHash: 'def' } });
+    const other = await world.instance({ versionInfo: { agentVersion: '0.2.0', agentHash: 'def' }, agentAttributes });
     await world.call('UpdateContainerAgent', { containerInstance: other.containerInstanceArn });
+  });
+
+  test('is refused where the agent did not register that it can', async () => {
+    const world = await apiWorld({ release });
+    const { containerInstanceArn } = await world.instance();
+    expect(await world.refusal('UpdateContainerAgent', { containerInstance: containerInstanceArn })).toMatchObject({
+      type: 'InvalidParameterException',
+      message: expect.stringContaining('does not update itself'),
+    });
   });
 
   test('is refused where the version of the agent is not known, and where control has nothing to give', async () => {
