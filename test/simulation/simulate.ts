@@ -4,9 +4,11 @@
  */
 import { taskArnLabel } from '#agent/tasks/container-config.ts';
 import { int } from '#lib/random.ts';
+import { arnId } from '#model/arn.ts';
 import type { Cluster } from '#model/cluster.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
 import type { CallOutcome } from '#test/support/simulated-control.ts';
+import type { SimulatedHost } from '#test/support/simulated-host.ts';
 import { isRunnable, problemsAtRest } from './invariants/rest.ts';
 import type { Problem } from './invariants/rest-view.ts';
 import { strike, type FaultName, type FaultTargets } from './faults.ts';
@@ -194,16 +196,38 @@ function mend(world: World): void {
   adoptNewMachines(world);
 }
 
-/** What an operator does after a restore: containers of tasks that control has forgotten are never stopped by Berth (S6). */
+/**
+ * What an operator does after a restore (docs/operating.md): containers of tasks that control has forgotten are never stopped by Berth (S6), so he removes
+ * them. A forgotten task that waits for room has none: where one still waits at the next look, its agent begins without its journal.
+ */
 function removeForgotten(world: World): void {
+  if (world.unknown.size === 0) return;
   for (const host of world.hosts) {
+    const waiting = forgottenOn(host, world);
     for (const { id, name, labels } of host.engine.containers()) {
-      if (!world.unknown.has(labels[taskArnLabel] ?? '')) continue;
+      const taskArn = labels[taskArnLabel] ?? '';
+      if (!world.unknown.has(taskArn)) continue;
+      waiting.delete(taskArn);
       world.trace.add('owner', `removes ${name} on ${host.name}, which control does not know`, [host.name]);
       // The clock does not move while somebody waits for it here.
       void host.engine.remove(id).catch(() => undefined);
     }
+    const before = world.waitingForgotten.get(host.name);
+    world.waitingForgotten.set(host.name, waiting);
+    if (before === undefined || waiting.isDisjointFrom(before)) continue;
+    world.trace.add('owner', `starts the agent on ${host.name} without its journal: it knows what control does not`, [
+      host.name,
+    ]);
+    host.kill();
+    world.loseJournal(host);
+    world.waitingForgotten.delete(host.name);
   }
+}
+
+/** Tasks that are not over for the agent of a machine, and that control has forgotten. */
+function forgottenOn({ journal }: SimulatedHost, { unknown }: World): Set<string> {
+  const tasks = journal.knownTasks().filter(({ taskArn, ended }) => !ended && unknown.has(taskArn));
+  return new Set(tasks.map(({ taskArn }) => taskArn));
 }
 
 /**
@@ -274,15 +298,22 @@ async function look(world: World): Promise<Problem[]> {
   if (cluster === undefined) return [{ invariant: 'I12', what: 'there is no default cluster' }];
   const now = world.clock.now();
   const { stoppingSince } = world.checks;
-  return problemsAtRest({
-    rows,
-    hosts,
-    cluster,
-    definitions,
-    now,
-    controlNow: now + control.wall.offsetMs,
-    stoppingSince,
-  });
+  const controlNow = now + control.wall.offsetMs;
+  return [
+    ...problemsAtRest({ rows, hosts, cluster, definitions, now, controlNow, stoppingSince }),
+    ...forgottenProblems(world),
+  ];
+}
+
+/** What the owner has done to end them must have ended them. */
+function forgottenProblems(world: World): Problem[] {
+  if (world.unknown.size === 0) return [];
+  return world.hosts.flatMap((host) =>
+    [...forgottenOn(host, world)].map((arn): Problem => ({
+      invariant: 'I13',
+      what: `${host.name} still has task ${arnId(arn)}, which control has forgotten and the owner has ended`,
+    })),
+  );
 }
 
 async function readContext(

@@ -79,6 +79,8 @@ export class World {
   readonly forgotten = new Set<string>();
   /** Those, and tasks that were on their way out. */
   readonly unknown = new Set<string>();
+  /** By the name of a machine: the tasks of it that control had forgotten and that had no container when the owner looked last. */
+  readonly waitingForgotten = new Map<string, ReadonlySet<string>>();
   /** Names of machines whose agents were told that they are deregistered: they stay away until somebody restarts them. */
   readonly turnedAway = new Set<string>();
   /** Once true, containers live as long as they are wanted, and nothing new breaks. */

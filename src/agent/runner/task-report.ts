@@ -30,25 +30,29 @@ export function bookkeepingKey(task: AgentTask): string {
 const worthTellingMs = 1000;
 
 export interface WaitingReasons {
-  /** The reasons that have lasted, of the given ones; `nextAt` is when another one will have. */
+  /**
+   * The newest reason of each waiting container that has lasted, also while another one has yet to; `nextAt` is when that one will have. So a short look in
+   * between, as the agent takes at the engine now and then, makes nothing new of a wait that goes on.
+   */
   lasting(reasons: ReadonlyMap<string, string>, now: number): { told: ReadonlyMap<string, string>; nextAt?: number };
 }
 
 export function createWaitingReasons(): WaitingReasons {
-  const since = new Map<string, { reason: string; at: number }>();
+  const waits = new Map<string, { reason: string; since: number; lasted?: string }>();
   return {
     lasting(reasons, now) {
       const told = new Map<string, string>();
       let nextAt: number | undefined;
-      for (const name of since.keys()) {
-        if (!reasons.has(name)) since.delete(name);
+      for (const name of waits.keys()) {
+        if (!reasons.has(name)) waits.delete(name);
       }
       for (const [name, reason] of reasons) {
-        const before = since.get(name);
-        const at = before?.reason === reason ? before.at : now;
-        if (before?.reason !== reason) since.set(name, { reason, at });
-        if (now - at >= worthTellingMs) told.set(name, reason);
-        else nextAt = Math.min(nextAt ?? at + worthTellingMs, at + worthTellingMs);
+        const before = waits.get(name);
+        const since = before?.reason === reason ? before.since : now;
+        const lasted = now - since >= worthTellingMs ? reason : before?.lasted;
+        waits.set(name, { reason, since, ...(lasted === undefined ? {} : { lasted }) });
+        if (lasted !== undefined) told.set(name, lasted);
+        if (lasted !== reason) nextAt = Math.min(nextAt ?? Infinity, since + worthTellingMs);
       }
       return { told, ...(nextAt === undefined ? {} : { nextAt }) };
     },

@@ -2,7 +2,10 @@
  * Restarts in place on the real engine. The agent is steered directly, because the shortest `restartAttemptPeriod` that can be registered is a minute.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '#lib/clock.ts';
 import { openAgentProcess, type AgentProcess } from '#test/support/agent-process.ts';
+import { recordEngine } from '#test/support/engine-recorder.ts';
+import { programs } from '#test/support/container-programs.ts';
 import { testImage } from '#test/support/test-images.ts';
 import { eventually } from '#test/support/real-cell.ts';
 import type { ContainerDefinition } from '#model/container-definition.ts';
@@ -43,6 +46,23 @@ describe('a restart policy', () => {
     const restartPolicy = { enabled: true, restartAttemptPeriod: 60 };
     const { container } = await end(agent.control.run(counting(0, { restartPolicy })));
     expect(container?.exitCode).toBe(1);
+  });
+
+  it('does not start a container again that somebody removed, so that an owner can end what control has forgotten', async () => {
+    const recorder = await recordEngine(agent.engine);
+    const restartPolicy = { enabled: true, restartAttemptPeriod: 1 };
+    const app = { name: 'app', image: testImage, memory: 32, command: [...programs.serves.command], restartPolicy };
+    const taskArn = agent.control.run({ containerDefinitions: [app] });
+    const { containers } = await agent.untilUp(taskArn);
+    const id = containers[0]?.runtimeId ?? '';
+    const { startedAt = 0 } = (await agent.engine.inspect(id)) ?? {};
+    await eventually('a life that is worth another start', async () => systemClock.now() - startedAt > 1000);
+    await agent.engine.remove(id);
+    const { state } = await end(taskArn);
+    expect(state.stopCode).toBe('EssentialContainerExited');
+    await recorder.untilGone(taskArn);
+    expect(recorder.lifeOf(taskArn)).toEqual(['create', 'start', 'die', 'destroy']);
+    await recorder.close();
   });
 
   it('tries that too as often as the container asks, each time later, also over the death of the agent', async () => {
