@@ -1,8 +1,8 @@
 /** The control service that install.sh has put on this machine: where it listens and the key of its operator, for root, who alone may read them. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
+import { readFileIfThere } from '#lib/durable-file.ts';
 import { CliError } from './errors.ts';
 
 export interface Endpoint {
@@ -51,9 +51,8 @@ function parseJson(text: string): unknown {
 
 function readOwn(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileIfThere(file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new CliError(`a control service is installed on this machine, and ${file} cannot be read`, {
       cause: error,
       next: 'run the command as root, or export AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',

@@ -1,36 +1,21 @@
 /** `berth backup` of a control service that works, and the way back to it: no container is touched, by either. */
-import { execFile } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { CreateServiceCommand, RunTaskCommand, UpdateServiceCommand } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { testKey } from '#test/support/processes.ts';
+import { berthFor, type BerthProgram } from '#test/support/berth-program.ts';
 import { eventually, openRealCell, type RealCell } from '#test/support/real-cell.ts';
 
-const program = resolve(import.meta.dirname, '../../dist/main.js');
 const serves = { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.2; done'] };
 
 let cell: RealCell;
+let berth: BerthProgram['berth'];
 beforeAll(async () => {
   cell = await openRealCell();
+  ({ berth } = berthFor(cell));
 });
 afterAll(() => cell.close());
-
-function berth(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const environment = {
-    ...process.env,
-    AWS_ENDPOINT_URL: cell.url,
-    AWS_ACCESS_KEY_ID: testKey.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: testKey.secretAccessKey,
-    BERTH_HOME: join(cell.folder, 'control'),
-  };
-  return new Promise((done) => {
-    execFile(process.execPath, [program, ...args], { env: environment, cwd: cell.folder }, (error, out, err) => {
-      done({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-    });
-  });
-}
 
 async function runningIds(count: number): Promise<string[]> {
   return eventually(`${count} running containers`, async () => {

@@ -1,6 +1,4 @@
 /** A bad image over a good service of five: the circuit breaker trips, the service goes back, and its five tasks never notice. */
-import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
@@ -10,11 +8,10 @@ import {
 } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '#lib/clock.ts';
-import { testKey } from '#test/support/processes.ts';
+import { berthFor } from '#test/support/berth-program.ts';
 import { eventually, openRealCell, type RealCell } from '#test/support/real-cell.ts';
 import { startTestRegistry, type TestRegistry } from '#test/support/test-registry.ts';
 
-const program = resolve(import.meta.dirname, '../../dist/main.js');
 const service = 'five';
 
 let registry: TestRegistry;
@@ -29,24 +26,6 @@ afterAll(async () => {
   await cell.close();
   await registry.close();
 });
-
-interface Ended {
-  code: number | null;
-  output: string;
-}
-
-function berth(...words: string[]): Promise<Ended> {
-  const environment = {
-    ...process.env,
-    AWS_ENDPOINT_URL: cell.url,
-    AWS_ACCESS_KEY_ID: testKey.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: testKey.secretAccessKey,
-  };
-  const child = spawn(process.execPath, [program, ...words], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
-  return new Promise((done) => child.on('close', (code) => done({ code, output })));
-}
 
 /** Task ARN and container id of each container that runs. */
 async function running(): Promise<string[]> {
@@ -91,9 +70,10 @@ test('a bad image over a good service of five trips the breaker and goes back, a
   const good = (await cell.service(service)).deployments?.[0];
 
   const bad = await cell.register(service, { image: `${registry.address}/five:lacking` });
-  const command = berth('service', 'update', service, '--task-definition', bad, '--wait');
+  const command = berthFor(cell).berth('service', 'update', service, '--task-definition', bad, '--wait');
   const { fewest, shown } = await watch(command);
-  const { code, output } = await command;
+  const { code, out, err } = await command;
+  const output = out + err;
 
   expect(fewest).toBe(5);
   expect(await running()).toEqual(before);

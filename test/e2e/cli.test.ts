@@ -1,55 +1,32 @@
 /** The command line as people run it: the built program as a child process, on a development cluster of its own. */
-import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { ECSClient, PutAttributesCommand, waitUntilTasksRunning, type ContainerDefinition } from '@aws-sdk/client-ecs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { berthProgram, type BerthProgram } from '#test/support/berth-program.ts';
 import { buildProgram, freePort } from '#test/support/processes.ts';
 import { buildTestImage, testImage } from '#test/support/test-images.ts';
 
-const program = resolve(import.meta.dirname, '../../dist/main.js');
 let folder: string;
-let environment: NodeJS.ProcessEnv;
+let listen: string;
+let berth: BerthProgram['berth'];
+let json: BerthProgram['json'];
+let spawn: BerthProgram['spawn'];
 
 beforeAll(async () => {
   await buildProgram();
   await buildTestImage(process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock');
   folder = await mkdtemp(join(tmpdir(), 'berth-cli-'));
-  const own = new Set(['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_ECS', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']);
-  const inherited = Object.entries(process.env).filter(([name]) => !own.has(name));
-  environment = {
-    ...Object.fromEntries(inherited),
-    BERTH_HOME: join(folder, 'home'),
-    BERTH_LISTEN: `127.0.0.1:${await freePort()}`,
-    BERTH_HEALTHY_AFTER: '1',
-  };
+  listen = `127.0.0.1:${await freePort()}`;
+  const settings = { BERTH_HOME: join(folder, 'home'), BERTH_LISTEN: listen, BERTH_HEALTHY_AFTER: '1' };
+  ({ berth, json, spawn } = berthProgram(settings));
 });
 afterAll(async () => {
   await berth('dev', 'down');
   await rm(folder, { recursive: true, force: true });
 });
-
-interface Outcome {
-  code: number;
-  out: string;
-  err: string;
-}
-
-function berth(...args: string[]): Promise<Outcome> {
-  return new Promise((done) => {
-    execFile(process.execPath, [program, ...args], { env: environment }, (error, out, err) => {
-      done({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-    });
-  });
-}
-
-async function json<T>(schema: z.ZodType<T>, ...args: string[]): Promise<T> {
-  const { code, out, err } = await berth(...args, '--output', 'json');
-  expect([code, err]).toEqual([0, expect.any(String)]);
-  return schema.parse(JSON.parse(out));
-}
 
 async function register(family: string, container: Partial<ContainerDefinition>): Promise<void> {
   const file = join(folder, `${family}.json`);
@@ -86,7 +63,7 @@ describe('with a cluster', () => {
 
   it('env prints what a shell can read', async () => {
     const { out } = await berth('env');
-    expect(out).toContain(`export AWS_ENDPOINT_URL='http://${environment['BERTH_LISTEN']}'\n`);
+    expect(out).toContain(`export AWS_ENDPOINT_URL='http://${listen}'\n`);
   });
 
   it('runs a task to its end, with its logs and its exit code', async () => {
@@ -170,11 +147,7 @@ describe('with a cluster', () => {
 
   it('an interrupted wait ends with 130 and says how to look again', async () => {
     await register('huge', { command: ['true'], memory: 1_000_000_000 });
-    const args = ['service', 'create', 'never', '--task-definition', 'huge', '--wait'];
-    const child = spawn(process.execPath, [program, ...args], {
-      env: environment,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn('service', 'create', 'never', '--task-definition', 'huge', '--wait');
     let told = '';
     child.stderr.on('data', (chunk: Buffer) => {
       told += chunk.toString();
@@ -227,7 +200,7 @@ describe('with a cluster', () => {
   });
 
   it('ends quietly when its reader does', async () => {
-    const child = spawn(process.execPath, [program, 'taskdef', 'list'], { env: environment });
+    const child = spawn('taskdef', 'list');
     child.stdout.destroy();
     let told = '';
     child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));

@@ -1,24 +1,23 @@
 /** Task protection as programs in containers use it: over the agent's endpoint, on a real engine, with the stock SDK looking on. It needs root. */
-import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { promisify } from 'node:util';
 import { CreateServiceCommand, GetTaskProtectionCommand, UpdateServiceCommand, type Task } from '@aws-sdk/client-ecs';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLinkLocal } from '#agent/host/link-local.ts';
 import { systemClock } from '#lib/clock.ts';
+import { berthFor, type BerthProgram } from '#test/support/berth-program.ts';
 import { programs } from '#test/support/container-programs.ts';
 import { testDockerHost } from '#test/support/docker-test-engine.ts';
-import { testKey } from '#test/support/processes.ts';
 import { eventually, openRealCell, type RealCell } from '#test/support/real-cell.ts';
 
 const address = `169.254.175.${1 + (process.pid % 250)}`;
 const docker = new Docker({ socketPath: testDockerHost.replace('unix://', '') });
 let cell: RealCell;
+let berth: BerthProgram['berth'];
 
 beforeAll(async () => {
   cell = await openRealCell({ agent: { BERTH_METADATA_ADDRESS: address } });
+  ({ berth } = berthFor(cell));
 });
 
 afterAll(async () => {
@@ -49,14 +48,6 @@ async function ask(task: Task, method: 'GET' | 'PUT', body = ''): Promise<{ stat
     if (json !== '' && json.length === Number(length)) return { status: Number(status), json: JSON.parse(json) };
   }
   throw new Error(`no answer but ${JSON.stringify(answer)}`);
-}
-
-async function berth(...args: string[]): Promise<string> {
-  const program = resolve(import.meta.dirname, '../../dist/main.js');
-  const { accessKeyId, secretAccessKey } = testKey;
-  const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
-  const env = { ...process.env, ...keys, AWS_ENDPOINT_URL: cell.url, AWS_REGION: 'us-east-1' };
-  return (await promisify(execFile)(process.execPath, [program, ...args], { env })).stdout;
 }
 
 async function runningTasks(serviceName: string, count: number): Promise<Task[]> {
@@ -93,8 +84,8 @@ test('a task that protects itself outlives a scale-in and a deployment, until it
   const left = Number(protectedTasks[0]?.expirationDate) - systemClock.now();
   expect(left).toBeGreaterThan(29 * 60_000);
   expect(left).toBeLessThanOrEqual(30 * 60_000);
-  expect(await berth('task', 'list')).toMatch(/PROTECTED[\s\S]*29m \d+s/u);
-  expect(await berth('task', 'show', idOf(busy))).toMatch(/protected: +for 29m/u);
+  expect((await berth('task', 'list')).out).toMatch(/PROTECTED[\s\S]*29m \d+s/u);
+  expect((await berth('task', 'show', idOf(busy))).out).toMatch(/protected: +for 29m/u);
 
   await cell.ecs.send(new UpdateServiceCommand({ service, desiredCount: 0 }));
   await eventually('the other task to stop', async () => (await cell.task(idOf(idle))).lastStatus === 'STOPPED');
@@ -111,7 +102,7 @@ test('a task that protects itself outlives a scale-in and a deployment, until it
     const reason = deployments[0]?.rolloutStateReason ?? '';
     return reason.includes('the protection of 1 tasks to end, at the latest at ') && reason;
   });
-  expect(await berth('service', 'list')).toContain(why);
+  expect((await berth('service', 'list')).out).toContain(why);
   expect((await cell.task(taskArn)).desiredStatus).toBe('RUNNING');
 
   expect(await ask(busy, 'PUT', '{"ProtectionEnabled":false}')).toMatchObject({
@@ -134,11 +125,16 @@ test('the command line protects and unprotects, and says why it cannot', async (
   await cell.ecs.send(new CreateServiceCommand({ serviceName: 'shop', taskDefinition, desiredCount: 1 }));
   const [task] = await runningTasks('shop', 1);
   if (task === undefined) throw new Error('a task was expected');
-  expect(await berth('task', 'protect', idOf(task), '--for', '90m')).toMatch(/is protected for 1h (29m|30m)/u);
-  expect(await berth('task', 'unprotect', idOf(task))).toContain('is not protected');
-  await expect(berth('task', 'protect', idOf(task), '--for', '49h')).rejects.toThrow('from 1m to 48h');
-  const standalone = (await berth('run', 'shop')).trim();
-  await expect(berth('task', 'protect', standalone)).rejects.toThrow('TASK_NOT_VALID');
+  const { out } = await berth('task', 'protect', idOf(task), '--for', '90m');
+  expect(out).toMatch(/is protected for 1h (29m|30m)/u);
+  expect((await berth('task', 'unprotect', idOf(task))).out).toContain('is not protected');
+  const refused = (why: string) => ({
+    code: expect.toSatisfy((code) => code !== 0),
+    err: expect.stringContaining(why),
+  });
+  expect(await berth('task', 'protect', idOf(task), '--for', '49h')).toMatchObject(refused('from 1m to 48h'));
+  const standalone = (await berth('run', 'shop')).out.trim();
+  expect(await berth('task', 'protect', standalone)).toMatchObject(refused('TASK_NOT_VALID'));
 });
 
 test('without control a task is told so in time', async () => {

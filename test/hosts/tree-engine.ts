@@ -4,9 +4,9 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { answersPing } from '#cli/dev/hosts/engine-ping.ts';
 import { deadline, systemClock } from '#lib/clock.ts';
 import { createNamespace } from './network-namespace.ts';
 
@@ -54,17 +54,6 @@ async function untilAnswers(socket: string, child: ChildProcess): Promise<void> 
     if (child.exitCode !== null) throw new Error(`dockerd ended with ${child.exitCode}`);
     await systemClock.sleep(50);
   }
-}
-
-function answersPing(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    request({ socketPath, path: '/_ping' }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    })
-      .on('error', () => resolve(false))
-      .end();
-  });
 }
 
 async function end(child: ChildProcess): Promise<void> {

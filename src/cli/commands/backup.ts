@@ -10,6 +10,7 @@ import { fileNameTime, toIsoTime } from '#lib/iso-time.ts';
 import { readBackup, type BackupEnd, type BackupManifest } from '#protocol/backup.ts';
 import { printOne, type CliContext } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { withProgress } from '../output/transfer.ts';
 import { signedGet } from '../signed-fetch.ts';
 
 const Refusal = z.object({ message: z.string() });
@@ -32,7 +33,7 @@ async function saveBackup(context: CliContext, file: string): Promise<void> {
   try {
     const response = await signedGet(context.endpoint(), '/berth/v1/backup', {}, context.signal);
     if (!response.ok || response.body === null) throw await refusalOf(response);
-    const body = Readable.fromWeb(response.body);
+    const body = withProgress(context, draft, Readable.fromWeb(response.body));
     await pipeline(body, createWriteStream(draft, { mode: 0o600 }), { signal: context.signal });
     const { manifest, end, bytes } = await check(draft);
     await rename(draft, file);

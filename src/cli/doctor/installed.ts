@@ -1,9 +1,10 @@
 /** What install.sh has set on this machine, as `berth doctor` needs it: where control listens, where the agent finds it and by what it knows it. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { readFileIfThere } from '#lib/durable-file.ts';
 import { CliError } from '../errors.ts';
 import type { Role } from './findings.ts';
 
@@ -73,9 +74,8 @@ function settingsIn(file: string): NodeJS.Dict<string> | undefined {
 
 function textIn(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileIfThere(file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new CliError(`${file} cannot be read`, { cause: error, next: 'run the command as root' });
   }
 }

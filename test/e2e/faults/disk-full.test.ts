@@ -1,6 +1,6 @@
 /** A full disk under the agent's journal, and under the engine's images: running tasks go on, the reason is told, and all is well when there is room. */
 import { execFile } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { int, seededRandom } from '#lib/random.ts';
 import type { TaskState } from '#protocol/session/messages.ts';
 import { openAgentProcess } from '#test/support/agent-process.ts';
 import { programs } from '#test/support/container-programs.ts';
+import { fill } from '#test/support/full-disk.ts';
 import { machineAddress, startOwnEngine } from '#test/support/own-engine.ts';
 import { testImage } from '#test/support/test-images.ts';
 import { startTestRegistry } from '#test/support/test-registry.ts';
@@ -20,28 +21,6 @@ const is = (status: TaskState['lastStatus']) => (state: TaskState) => state.last
 function serving(image = testImage) {
   const command = [...programs.serves.command];
   return { containerDefinitions: [{ name: 'app', image, memory: 32, command, stopTimeout: 3 }] };
-}
-
-/** Takes all the room there is; removing the file gives it back. */
-function fill(folder: string): string {
-  const path = join(folder, 'filler');
-  const file = openSync(path, 'w');
-  try {
-    // Less and less, so that not even a page is left.
-    for (let bytes = mebibyte; bytes >= 512; bytes /= 2) while (writesAll(file, Buffer.alloc(bytes)));
-  } finally {
-    closeSync(file);
-  }
-  return path;
-}
-
-function writesAll(file: number, bytes: Buffer): boolean {
-  try {
-    return writeSync(file, bytes) === bytes.length;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
-    throw error;
-  }
 }
 
 describe.concurrent('a full disk', () => {

@@ -3,13 +3,14 @@
  * cannot, and goes on by itself when it can again; nothing that runs is disturbed, and what ended meanwhile is replaced then.
  */
 import { execFile } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '#lib/clock.ts';
 import { layLine, type CuttableLine } from '#test/support/cuttable-line.ts';
+import { fill } from '#test/support/full-disk.ts';
 import { openFleet, type Fleet } from '#test/support/hosts/fleet.ts';
 import { startWeb, undisturbed, untilConverged } from '#test/support/hosts/service.ts';
 import { measured } from '#test/support/measured.ts';
@@ -101,6 +102,7 @@ describe('PostgreSQL', () => {
 
 describe('a full disk under SQLite', () => {
   let folder: string;
+  let filler: string;
   let fleet: Fleet;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'berth-full-'));
@@ -116,28 +118,11 @@ describe('a full disk under SQLite', () => {
 
   it('is survived', () =>
     expectOutageIsSurvived('disk full', fleet, {
-      begin: async () => fill(folder),
+      begin: async () => {
+        filler = fill(folder);
+      },
       // What can be read is read.
       isNoticed: () => isRefused(fleet),
-      end: async () => rmSync(join(folder, 'filler')),
+      end: async () => rmSync(filler),
     }));
 });
-
-/** Takes all the room there is. */
-function fill(folder: string): void {
-  const file = openSync(join(folder, 'filler'), 'w');
-  try {
-    for (let bytes = 1024 * 1024; bytes >= 512; bytes /= 2) while (writesAll(file, Buffer.alloc(bytes)));
-  } finally {
-    closeSync(file);
-  }
-}
-
-function writesAll(file: number, bytes: Buffer): boolean {
-  try {
-    return writeSync(file, bytes) === bytes.length;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
-    throw error;
-  }
-}

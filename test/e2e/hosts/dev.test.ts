@@ -1,5 +1,4 @@
 /** `berth dev up --hosts 3` as a person runs it: three hosts with an engine each, what may befall them, and nothing left of them in the end. */
-import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { placeIn } from '#cli/dev/hosts/place.ts';
+import { berthProgram, type BerthProgram } from '#test/support/berth-program.ts';
 import { leftoversOf } from '#test/support/hosts/leftovers.ts';
 import { measured } from '#test/support/measured.ts';
 import { buildProgram } from '#test/support/processes.ts';
@@ -14,47 +14,26 @@ import { eventually } from '#test/support/real-cell.ts';
 import { buildTestImage, testImage } from '#test/support/test-images.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
-const program = join(root, 'dist/main.js');
 const lostAfterSeconds = 5;
 let folder: string;
-let environment: NodeJS.ProcessEnv;
+let berth: BerthProgram['berth'];
+let json: BerthProgram['json'];
+let spawn: BerthProgram['spawn'];
 
 beforeAll(async () => {
   await buildProgram();
   folder = await mkdtemp(join(tmpdir(), 'berth-dev-hosts-'));
-  const own = new Set(['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_ECS', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']);
-  environment = {
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.has(name))),
+  ({ berth, json, spawn } = berthProgram({
     BERTH_HOME: join(folder, 'home'),
     BERTH_HEALTHY_AFTER: '1',
     BERTH_HEARTBEAT_INTERVAL: '1',
     BERTH_LOST_AFTER: String(lostAfterSeconds),
-  };
+  }));
 });
 afterAll(async () => {
   await berth('dev', 'down');
   await rm(folder, { recursive: true, force: true });
 });
-
-interface Outcome {
-  code: number;
-  out: string;
-  err: string;
-}
-
-function berth(...args: string[]): Promise<Outcome> {
-  return new Promise((done) => {
-    execFile(process.execPath, [program, ...args], { env: environment }, (error, out, err) => {
-      done({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-    });
-  });
-}
-
-async function json<T>(schema: z.ZodType<T>, ...args: string[]): Promise<T> {
-  const { code, out, err } = await berth(...args, '--output', 'json');
-  expect([code, err]).toEqual([0, expect.any(String)]);
-  return schema.parse(JSON.parse(out));
-}
 
 const Hosts = z.array(
   z.object({
@@ -176,10 +155,7 @@ describe('a start of three hosts that is killed half-way', () => {
 
 /** kill -9 of the command once it has told that it has done this. */
 async function killedAt(moment: string): Promise<void> {
-  const child = spawn(process.execPath, [program, 'dev', 'up', '--hosts', '3', '--no-sample'], {
-    env: environment,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn('dev', 'up', '--hosts', '3', '--no-sample');
   let told = '';
   child.stderr.on('data', (chunk: Buffer) => {
     told += chunk.toString();

@@ -5,10 +5,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { deadline, type Clock } from '#lib/clock.ts';
 import { CliError } from '../../errors.ts';
+import { answersPing } from './engine-ping.ts';
 import { freeze, removeGroups } from './groups.ts';
 import { removePort } from './lan.ts';
 import type { HostPlace, Place } from './place.ts';
@@ -102,17 +102,6 @@ async function untilEngineAnswers(host: HostPlace, clock: Clock, child: ChildPro
     if (child !== undefined && child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
     await clock.sleep(20);
   }
-}
-
-function answersPing(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    request({ socketPath, path: '/_ping' }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    })
-      .on('error', () => resolve(false))
-      .end();
-  });
 }
 
 /**
