@@ -287,6 +287,14 @@ check() {
   (cd "$stage" && grep " $1\$" SHA256SUMS | sha256sum -c --status -) || die "$1 does not have the checksum that SHA256SUMS names; nothing was installed"
 }
 
+# The executable for this machine, to the stage.
+fetch_program() {
+  get SHA256SUMS
+  get "berth-$platform"
+  check "berth-$platform"
+  chmod 0755 "$stage/berth-$platform"
+}
+
 # The executable for this machine, into a folder of its version; `bin/berth` is a link to the one that runs. Each step is one rename.
 install_program() {
   [ "$program_installed" = no ] || return 0
@@ -300,10 +308,7 @@ install_program() {
     say "would install: $prefix/versions/VERSION/berth, linked from $prefix/bin/berth and /usr/local/bin/berth"
     return
   fi
-  get SHA256SUMS
-  get "berth-$platform"
-  check "berth-$platform"
-  chmod 0755 "$stage/berth-$platform"
+  fetch_program
   version=$("$stage/berth-$platform" --version | cut -d ' ' -f 1) || die 'the executable does not run on this machine; what was installed before is as it was'
   say "Installing Berth $version to $prefix ..."
   install -d -m 0755 "$prefix" "$prefix/bin" "$prefix/versions" "$prefix/versions/$version"
@@ -352,8 +357,8 @@ start_service() {
     say "would write: $units/$1.service, and start it with each boot and now"
     return
   fi
-  if "$prefix/bin/berth" shipped berth-guard >/dev/null 2>&1; then
-    "$prefix/bin/berth" shipped berth-guard | put "$prefix/bin/berth-guard" 0755 root:root
+  if "$prefix/bin/berth" shipped berth-guard >"$stage/berth-guard" 2>/dev/null; then
+    put "$prefix/bin/berth-guard" 0755 root:root <"$stage/berth-guard"
   fi
   "$prefix/bin/berth" shipped "$1.service" | put "$units/$1.service" 0644 root:root
   systemctl daemon-reload
@@ -481,14 +486,24 @@ stop_service() {
   [ "$dry_run" = yes ] || say "$1 is removed."
 }
 
-# By the program itself, which knows its own by their labels; before anything of it is removed.
+# By the program itself, which knows its own by their labels; before anything of it is removed. After an --uninstall it is taken from where it came from.
 purge_containers() {
-  if [ ! -e "$settings/agent.env" ] || [ ! -x "$prefix/bin/berth" ]; then
+  if [ ! -e "$settings/agent.env" ]; then
     say 'No agent is installed; there are no containers of it to remove.'
     return 0
   fi
-  act systemd-run --quiet --pipe --wait --property="EnvironmentFile=$settings/agent.env" "$prefix/bin/berth" agent purge ||
+  program=$prefix/bin/berth
+  if [ ! -x "$program" ]; then stage_program; fi
+  act systemd-run --quiet --pipe --wait --property="EnvironmentFile=$settings/agent.env" "$program" agent purge ||
     die "the containers could not be removed (see above); nothing else was. Is the engine down? 'install.sh --uninstall' alone leaves them running"
+}
+
+stage_program() {
+  say 'The program, which knows which containers are its own, is not installed any more; it is taken from where it came from.'
+  choose_source
+  make_stage
+  if [ "$dry_run" = no ]; then fetch_program; fi
+  program=$stage/berth-$platform
 }
 
 # --- what was asked for -----------------------------------------------------------------------------------------------

@@ -1,8 +1,6 @@
 /**
  * `berth agent`: runs this machine's agent until it is told to stop; containers are never touched by that. `berth agent purge` takes what
  * the stopped agent left on its engine off it, `join` gets the machine its certificate, `renew` another one. Exit codes, as ecs-agent's: 0 stopped,
- * 1 start me again, 5 starting again is no use before somebody acts.
- * the stopped agent left on its engine off it. Exit codes, as ecs-agent's: 0 stopped,
  * 1 start me again, 5 starting again is no use before somebody acts, 42 start what is installed by now.
  */
 import { mkdirSync, readFileSync } from 'node:fs';

@@ -3,14 +3,23 @@
  * but curl. What is installed keeps its promises: containers outlive the services, a second run changes nothing, no secret is where others can read it.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { systemClock } from '#lib/clock.ts';
-import { buildExecutable } from '#test/support/executable.ts';
+import {
+  accept,
+  connectedAgentsOf,
+  containersOf,
+  createService,
+  instancesOf,
+  invite,
+  whatIsLeft,
+} from '#test/support/installed-hosts.ts';
+import { eventually } from '#test/support/real-cell.ts';
+import { fillRelease } from '#test/support/release.ts';
 import { buildTestImage, testImage } from '#test/support/test-images.ts';
 import { bootSystemdHosts, type SystemdHost, type SystemdHosts } from '../hosts/systemd-hosts.ts';
 
@@ -23,11 +32,8 @@ let second: SystemdHost;
 let code = '';
 
 beforeAll(async () => {
-  await buildExecutable();
   release = await mkdtemp(join(tmpdir(), 'berth-release-'));
-  for (const name of [`berth-linux-${process.arch}`, 'SHA256SUMS'])
-    await copyFile(join(root, 'dist', name), join(release, name));
-  await copyFile(join(root, 'install.sh'), join(release, 'install.sh'));
+  await fillRelease(release);
   hosts = await bootSystemdHosts(['alpha', 'beta'], release);
   [first, second] = hosts.hosts as [SystemdHost, SystemdHost];
   await Promise.all(hosts.hosts.map(async (host) => buildTestImage(await host.dockerHost())));
@@ -37,26 +43,13 @@ afterAll(async () => {
   await rm(release, { recursive: true, force: true });
 }, 5 * minute);
 
-const Instances = z.array(z.object({ status: z.string(), agentConnected: z.boolean(), runningTasksCount: z.number() }));
-
-async function instances(): Promise<z.infer<typeof Instances>> {
-  return Instances.parse(JSON.parse(await first.run('berth instance list --output json')));
+/** Looks for two minutes. */
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  await eventually(what, isSo, 2 * minute, 500);
 }
 
-async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const end = systemClock.now() + 2 * minute;
-  while (!(await isSo())) {
-    if (systemClock.now() > end) throw new Error(`waited 2 minutes for ${what}`);
-    await systemClock.sleep(500);
-  }
-}
-
-async function containers(host: SystemdHost): Promise<string[]> {
-  const ids = await host.run('docker ps -q --no-trunc --filter label=com.amazonaws.ecs.task-arn');
-  return ids
-    .split('\n')
-    .filter((id) => id !== '')
-    .toSorted();
+async function bothAgents(): Promise<void> {
+  await until('both agents', async () => (await connectedAgentsOf(first)) === 2);
 }
 
 describe('install.sh', () => {
@@ -65,7 +58,7 @@ describe('install.sh', () => {
 
     expect(said).toContain('berth-control runs');
     expect(said).toContain('berth-agent runs');
-    await eventually('the first agent', async () => (await instances()).some(({ agentConnected }) => agentConnected));
+    await until('the first agent', async () => (await connectedAgentsOf(first)) === 1);
     expect(
       await first.run(
         'stat -c "%a %U" /var/lib/berth /var/lib/berth-agent /etc/berth/control.env /etc/berth/agent.env',
@@ -75,19 +68,11 @@ describe('install.sh', () => {
   });
 
   it('makes a host of a machine that has nothing but curl, by the command of an invitation', async () => {
-    const invited = await first.run(`berth instance invite --host ${first.address} --output json`);
-    const { activationCode, command } = z
-      .object({ activationCode: z.string(), command: z.string() })
-      .parse(JSON.parse(invited));
-    code = activationCode;
+    const invitation = await invite(first, first.address);
+    code = invitation.activationCode;
 
-    const said = await second.run(command.replaceAll('sudo ', 'BERTH_ACTIVATION_CODE=$(cat) '), { input: code });
-
-    expect(said).toContain('berth-agent runs');
-    await eventually(
-      'two instances',
-      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
-    );
+    expect(await accept(second, invitation)).toContain('berth-agent runs');
+    await bothAgents();
     expect(await second.run('readlink -f /usr/local/bin/berth')).toMatch(/^\/opt\/berth\/versions\/\d\S+\/berth\n$/);
   });
 
@@ -101,41 +86,29 @@ describe('install.sh', () => {
 
   it('keeps settings, identity and containers when it runs again', async () => {
     const before = await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id');
-    const { command } = z
-      .object({ command: z.string() })
-      .parse(JSON.parse(await first.run(`berth instance invite --host ${first.address} --output json`)));
+    const { command } = await invite(first, first.address);
     await second.run(command.replaceAll('sudo ', ''));
     await first.run(`sh /release/install.sh --control --agent`);
     expect(await second.run('cat /etc/berth/agent.env /var/lib/berth-agent/machine-id')).toBe(before);
-    await eventually(
-      'both agents',
-      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
-    );
+    await bothAgents();
   });
 });
 
 describe('a service of 4', () => {
   it('spreads over both hosts', async () => {
-    const container = { name: 'main', image: testImage, memory: 16, command: ['sleep', '100000'], stopTimeout: 2 };
-    const definition = JSON.stringify({ family: 'spread', containerDefinitions: [container] });
-    await first.run('cat >/root/spread.json', { input: definition });
-    await first.run('berth taskdef register /root/spread.json');
-    await first.run('berth service create spread --task-definition spread --desired-count 4');
-    const each = async () => (await Promise.all(hosts.hosts.map(containers))).map(({ length }) => length);
+    await createService(first, { name: 'spread', image: testImage, memory: 16, desiredCount: 4 });
+    const each = async () => (await Promise.all(hosts.hosts.map(containersOf))).map(({ length }) => length);
     await expect.poll(each, { timeout: 2 * minute, interval: 500 }).toEqual([2, 2]);
   });
 
   it('outlives the stop and the restart of every unit', async () => {
-    const before = await Promise.all(hosts.hosts.map(containers));
+    const before = await Promise.all(hosts.hosts.map(containersOf));
     await second.run('systemctl stop berth-agent');
     await first.run('systemctl restart berth-control berth-agent');
-    expect(await Promise.all(hosts.hosts.map(containers))).toEqual(before);
+    expect(await Promise.all(hosts.hosts.map(containersOf))).toEqual(before);
     await second.run('systemctl start berth-agent');
-    await eventually(
-      'both agents',
-      async () => (await instances()).filter(({ agentConnected }) => agentConnected).length === 2,
-    );
-    expect(await Promise.all(hosts.hosts.map(containers))).toEqual(before);
+    await bothAgents();
+    expect(await Promise.all(hosts.hosts.map(containersOf))).toEqual(before);
   });
 });
 
@@ -149,13 +122,13 @@ describe('a reboot', () => {
     expect(before).toContain('"goesDown":true');
     expect(before).not.toContain('before all of its tasks have moved');
     expect(await first.run('journalctl --no-pager -o cat -u berth-control')).toContain('"drained":true,"others":1');
-    await eventually('both machines', async () =>
-      (await instances()).every(({ status, agentConnected }) => status === 'ACTIVE' && agentConnected),
+    await until('both machines', async () =>
+      (await instancesOf(first)).every(({ status, agentConnected }) => status === 'ACTIVE' && agentConnected),
     );
     // The service lost none of its four: they are on the first machine, or back.
-    await eventually(
+    await until(
       'four tasks',
-      async () => (await instances()).reduce((sum, { runningTasksCount }) => sum + runningTasksCount, 0) === 4,
+      async () => (await instancesOf(first)).reduce((sum, { runningTasksCount }) => sum + runningTasksCount, 0) === 4,
     );
   });
 });
@@ -188,21 +161,25 @@ describe('a secret', () => {
 
 describe('--uninstall', () => {
   it('leaves the containers running, and the settings', async () => {
-    const before = await containers(second);
+    const before = await containersOf(second);
     await second.run('sh /release/install.sh --uninstall');
-    expect(await containers(second)).toEqual(before);
+    expect(await containersOf(second)).toEqual(before);
     expect(await second.run('ls /etc/berth; ls -d /opt/berth /usr/local/bin/berth 2>/dev/null || :')).toBe(
       'agent.env\n',
     );
   });
 
+  it('with --purge after that removes the containers all the same, by the program of the release', async () => {
+    await second.run('sh /release/install.sh --uninstall --purge');
+    expect(await second.run('docker ps -aq --filter label=com.amazonaws.ecs.task-arn')).toBe('');
+    expect(await second.run(whatIsLeft)).toBe('');
+  });
+
   it('with --purge leaves nothing of Berth', async () => {
     await first.run('sh /release/install.sh --uninstall --purge');
-    expect(await containers(first)).toEqual([]);
+    expect(await containersOf(first)).toEqual([]);
     expect(await first.run('docker ps -aq --filter label=com.amazonaws.ecs.task-arn')).toBe('');
-    const left =
-      '/etc/berth /opt/berth /var/lib/berth /var/lib/berth-agent /etc/systemd/system/berth* /usr/local/bin/berth';
-    expect(await first.run(`ls -d ${left} 2>/dev/null || :; id berth 2>/dev/null || :`)).toBe('');
+    expect(await first.run(whatIsLeft)).toBe('');
   });
 });
 

@@ -32,23 +32,32 @@ export interface SystemdHosts extends AsyncDisposable {
   readonly hosts: readonly SystemdHost[];
 }
 
-/** `release` is a folder that all of them see as /release. */
-export async function bootSystemdHosts(names: readonly string[], release: string): Promise<SystemdHosts> {
+/** A LAN that is there. */
+export interface Lan {
+  readonly namespace: string;
+  /** Of its bridge there. */
+  readonly bridge: string;
+  /** The first three numbers of its addresses. */
+  readonly network: string;
+  /** The last number of the first host; the next ones follow. */
+  readonly from: number;
+}
+
+/** `release` is a folder that all of them see as /release. Without `lan` they have one of their own. */
+export async function bootSystemdHosts(names: readonly string[], release: string, lan?: Lan): Promise<SystemdHosts> {
   await using own = new AsyncDisposableStack();
   const tree = join(await debianTree('host'), 'tree');
   const tag = `berth-install-${process.pid}`;
   const folder = await mkdtemp(join(tmpdir(), 'berth-systemd-hosts-'));
   own.defer(() => rm(folder, { recursive: true, force: true }));
-  const lan = own.use(await createNamespace(tag));
-  await lan.ip('link', 'add', 'lan', 'type', 'bridge');
-  await lan.ip('link', 'set', 'lan', 'up');
+  const { namespace: middle, bridge, network, from } = lan ?? (await createLan(own, tag));
 
   const hosts: SystemdHost[] = [];
   for (const [index, name] of names.entries()) {
     const namespace = own.use(await createNamespace(`${tag}-${name}`));
-    const address = `198.18.77.${index + 1}`;
-    await namespace.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', tag);
-    await lan.ip('link', 'set', name, 'master', 'lan', 'up');
+    const address = `${network}.${from + index}`;
+    await namespace.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', middle);
+    await execute('ip', ['-n', middle, 'link', 'set', name, 'master', bridge, 'up']);
     await namespace.ip('addr', 'add', `${address}/24`, 'dev', 'eth0');
     await namespace.ip('link', 'set', 'eth0', 'up');
     const place = join(folder, name);
@@ -67,6 +76,13 @@ export async function bootSystemdHosts(names: readonly string[], release: string
   await Promise.all(hosts.map((host) => booted(host)));
   const kept = own.move();
   return { hosts, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+async function createLan(own: AsyncDisposableStack, name: string): Promise<Lan> {
+  const { ip } = own.use(await createNamespace(name));
+  await ip('link', 'add', 'lan', 'type', 'bridge');
+  await ip('link', 'set', 'lan', 'up');
+  return { namespace: name, bridge: 'lan', network: '198.18.77', from: 1 };
 }
 
 function createHost({ name, address, place }: { name: string; address: string; place: string }): SystemdHost {
