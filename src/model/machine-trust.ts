@@ -27,7 +27,7 @@ export interface MachineCertificate {
   clusterName: string;
   /** The fingerprint of the authority that issued it. */
   issuer: string;
-  /** What the machine said of its hardware; tells a cloned disk. */
+  /** What the machine said of its hardware (hardware.ts); tells a cloned disk. */
   fingerprint: string;
   hostname: string;
   issuedAt: number;

@@ -13,6 +13,7 @@ import { silentLogger } from '#lib/logger.ts';
 import { makeRequest } from '#lib/x509.ts';
 import type { JoinAnswer, JoinRequest } from '#protocol/trust/messages.ts';
 import { aCluster } from './builders/a-cluster.ts';
+import { hardwareWithBoard } from './hardware.ts';
 import { ManualClock } from './manual-clock.ts';
 import { createMemoryStore } from './memory-store/memory-store.ts';
 
@@ -85,7 +86,7 @@ export async function trustWorld(options: TrustWorldOptions = {}): Promise<Trust
         csr,
         machineId: machineOne,
         hostname: 'host-1',
-        fingerprint: 'hardware-of-host-1',
+        fingerprint: hardwareWithBoard('of-host-1'),
         ...overrides,
       };
       return { keyPem, request };

@@ -1,5 +1,5 @@
 /**
- * A hash over what makes this machine this machine: the installation's id, the board's id, and the built-in network cards. Two machines that
+ * What makes this machine this machine (model/hardware.ts): the installation's id, the board's id, and the built-in network cards. Two machines that
  * share a copied disk share the first alone. The host name is left out because people change it, USB cards because people unplug them.
  */
 import { createHash } from 'node:crypto';
@@ -8,25 +8,38 @@ import { join } from 'node:path';
 
 export interface MachineFacts {
   machineId: string;
-  productUuid: string;
+  /** Empty where the board has none of its own. */
+  boardId: string;
   /** Sorted. */
   macAddresses: readonly string[];
 }
 
-/** 64 hexadecimal digits. */
-export function fingerprintOf({ machineId, productUuid, macAddresses }: MachineFacts): string {
-  const facts = [machineId, productUuid, ...macAddresses].map((fact) => fact.trim().toLowerCase());
-  return createHash('sha256').update(facts.join('\n')).digest('hex');
+/** What boards say whose maker gave them no number. */
+const numbersOfNobody = new Set(['03000200-0400-0500-0006-000700080009', '12345678-1234-5678-90ab-cddeefaabbcc']);
+/** As many as a fingerprint of 128 characters has room for. */
+const mostFacts = 6;
+
+export function fingerprintOf({ machineId, boardId, macAddresses }: MachineFacts): string {
+  const board = boardId.toLowerCase();
+  const isOwn = !numbersOfNobody.has(board) && !/^(?:|[0-]+|[f-]+)$/u.test(board);
+  const facts = [...(isOwn ? [`board ${board}`] : []), ...macAddresses.map((each) => `card ${each.toLowerCase()}`)];
+  return `${digest(machineId)}:${facts.slice(0, mostFacts).map(digest).join('.')}`;
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** What cannot be read is left empty. `root` is another one than / in tests. */
 export async function readMachineFacts(root: string = '/'): Promise<MachineFacts> {
-  const [machineId, productUuid, macAddresses] = await Promise.all([
+  const [machineId, productUuid, serialNumber, macAddresses] = await Promise.all([
     textOf(join(root, 'etc/machine-id')),
     textOf(join(root, 'sys/class/dmi/id/product_uuid')),
+    // Of boards with ARM processors, which have no DMI.
+    textOf(join(root, 'sys/firmware/devicetree/base/serial-number')),
     builtInMacAddresses(join(root, 'sys/class/net')),
   ]);
-  return { machineId, productUuid, macAddresses };
+  return { machineId, boardId: productUuid || serialNumber, macAddresses };
 }
 
 async function builtInMacAddresses(folder: string): Promise<string[]> {
@@ -42,7 +55,7 @@ async function builtInMacAddresses(folder: string): Promise<string[]> {
 }
 
 async function textOf(path: string): Promise<string> {
-  return (await readFile(path, 'utf8').catch(unreadable(''))).trim();
+  return (await readFile(path, 'utf8').catch(unreadable(''))).replace('\0', '').trim();
 }
 
 function unreadable<T>(instead: T): (error: NodeJS.ErrnoException) => T {

@@ -4,12 +4,13 @@
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { z } from 'zod';
 import type { Clock } from '#lib/clock.ts';
 import type { Ids } from '#lib/ids.ts';
 import { toIsoTime } from '#lib/iso-time.ts';
-import { authorityDerPath, JoinAnswer, joinPath } from '#protocol/trust/messages.ts';
+import { authorityDerPath, confirmPath, JoinAnswer, joinPath } from '#protocol/trust/messages.ts';
 import { machineIdIn } from '../state/machine-id.ts';
-import { getUnverified, post } from './control-requests.ts';
+import { getUnverified, post, TrustRefusedError } from './control-requests.ts';
 import { agentUrlOf, createIdentityFiles, IdentityError, type Identity, type IdentityFiles } from './identity-files.ts';
 
 export interface JoinOptions {
@@ -40,7 +41,7 @@ export async function join(options: JoinOptions): Promise<JoinOutcome> {
   const before = usableIdentity(files);
   const holds = before !== undefined && clock.now() < before.notAfter;
   if (holds && fingerprintsOf(before.bundle).includes(options.caFingerprint.toLowerCase())) {
-    return { kind: 'already', identity: before };
+    if (!(await isRefused(before, options))) return { kind: 'already', identity: before };
   }
 
   const der = await getUnverified(`${control}${authorityDerPath}`, clock);
@@ -72,6 +73,18 @@ export async function join(options: JoinOptions): Promise<JoinOutcome> {
   const identity = files.read();
   if (identity === undefined) throw new Error(`${dataFolder} does not hold what was written to it`);
   return { kind: 'joined', identity };
+}
+
+/** Whether control, where it can be asked, takes the certificate no more: it was revoked. */
+async function isRefused(identity: Identity, { control, clock }: JoinOptions): Promise<boolean> {
+  const { bundle: ca, keyPem: key, certificatePem: cert } = identity;
+  try {
+    await post(`${control}${confirmPath}`, { body: {}, credentials: { ca, key, cert }, schema: z.object({}) }, clock);
+    return false;
+  } catch (error) {
+    // Control being away is no reason to spend an activation.
+    return error instanceof TrustRefusedError && error.code.startsWith('Certificate');
+  }
 }
 
 function fingerprintsOf(bundle: string): string[] {

@@ -42,6 +42,7 @@ const statusOf: Readonly<Record<RefusalCode, number>> = {
   CertificateRefused: 401,
   CertificateLapsed: 401,
   CertificateRevoked: 401,
+  OtherHardware: 409,
   TooManyRequests: 429,
   TlsRequired: 403,
   InternalError: 500,

@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '#lib/clock.ts';
 import { clusterNameOf } from '#model/arn.ts';
 import type { Logger } from '#lib/logger.ts';
+import { closeCodes, type CloseCode } from '#protocol/session/close-codes.ts';
 import type { Hello } from '#protocol/session/messages.ts';
 import type { Store, StoreTransaction } from '../store/store.ts';
 import { noteShown, refusalOfPeer, standingUntil } from '../trust/joining.ts';
@@ -16,22 +17,35 @@ export type AgentPeer =
 
 export const byToken: AgentPeer = { kind: 'token' };
 
+export interface RefusedHello {
+  readonly code: CloseCode;
+  readonly reason: string;
+}
+
 /** Why this peer may not say this hello; undefined when it may. */
 export async function refusalOfHello(
   tx: StoreTransaction,
   { peer, hello, now }: { peer: AgentPeer; hello: Hello; now: number },
-): Promise<string | undefined> {
-  const { machineId } = hello;
+): Promise<RefusedHello | undefined> {
+  const { machineId, fingerprint } = hello;
   if (peer.kind === 'token') {
     const until = await standingUntil(tx, machineId);
-    return until === undefined || until <= now ? undefined : 'the machine has a certificate: it speaks over TLS alone';
+    return until === undefined || until <= now
+      ? undefined
+      : unauthorized('the machine has a certificate: it speaks over TLS alone');
   }
   const { certificate } = peer;
   const mismatch = mismatchOf(peer, hello);
-  if (mismatch !== undefined) return mismatch;
-  if ((await refusalOfPeer(tx, certificate)) !== undefined) return 'the certificate was revoked';
+  if (mismatch !== undefined) return unauthorized(mismatch);
+  const refusal = await refusalOfPeer(tx, certificate, fingerprint);
+  if (refusal?.code === 'OtherHardware') return { code: closeCodes.duplicateIdentity, reason: refusal.message };
+  if (refusal !== undefined) return unauthorized('the certificate was revoked');
   await noteShown(tx, certificate, now);
   return undefined;
+}
+
+function unauthorized(reason: string): RefusedHello {
+  return { code: closeCodes.unauthorized, reason };
 }
 
 /** Why the peer may not speak for the machine and the cluster of its hello, whatever the database says. */

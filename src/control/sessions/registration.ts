@@ -42,7 +42,7 @@ export async function registerInstance(
   { hello, peer, realm, newId, now }: RegistrationRequest,
 ): Promise<RegistrationOutcome> {
   const refusal = await refusalOfHello(tx, { peer, hello, now });
-  if (refusal !== undefined) return refused(closeCodes.unauthorized, refusal);
+  if (refusal !== undefined) return { kind: 'refused', ...refusal };
   const clusterName = clusterNameOf(hello.cluster);
   const cluster = await tx.clusters.get(clusterName);
   if (cluster?.status !== 'ACTIVE') return refused(closeCodes.clusterNotFound, `there is no cluster ${clusterName}`);

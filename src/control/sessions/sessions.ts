@@ -146,7 +146,16 @@ export function createSessions(options: SessionsOptions): Sessions {
       const peer = open.get(session) ?? byToken;
       const request = { hello, peer, realm, newId: ids.hex(32), now: clock.now() };
       const outcome = await store.write((tx) => registerInstance(tx, request));
-      if (outcome.kind === 'refused') return outcome;
+      if (outcome.kind === 'refused') {
+        if (outcome.code === closeCodes.duplicateIdentity) {
+          const { machineId, hostname } = hello;
+          logger.error(
+            { machineId, hostname, remote: session.remote, reason: outcome.reason },
+            'an agent with the identity of another machine (a copied disk?) is refused',
+          );
+        }
+        return outcome;
+      }
       if (outcome.forgotten !== undefined) {
         logger.error(
           { containerInstanceArn: outcome.instance.containerInstanceArn, ...outcome.forgotten },

@@ -2,6 +2,7 @@
  * Who gets a certificate, decided inside a transaction: a machine with a valid activation, whose use is counted in the same transaction; a machine that renews. Nobody
  * gets one for a machine that has one: who stole an activation can add machines, and speak for none that is there.
  */
+import { canBeSameHardware } from '#model/hardware.ts';
 import { lapsedGraceMs, type Activation, type MachineCertificate } from '#model/machine-trust.ts';
 import type { JoinRequest, RefusalCode } from '#protocol/trust/messages.ts';
 import type { StoreTransaction } from '../store/store.ts';
@@ -46,7 +47,7 @@ export async function judgeJoin(
       `machine ${machineId} has a valid certificate; if that is lost, \`berth instance revoke ${machineId}\` first`,
     );
   }
-  if (standing.some((certificate) => certificate.fingerprint !== fingerprint)) {
+  if (standing.some((certificate) => !canBeSameHardware(certificate.fingerprint, fingerprint))) {
     return refused(
       'AlreadyJoined',
       `machine ${machineId} has joined with other hardware: a copied disk? If not, \`berth instance revoke ${machineId}\` first`,
@@ -68,14 +69,26 @@ export async function admit(
   return verdict;
 }
 
-/** Undefined: the machine may go on with the certificate. One that the database does not know was issued after the backup it was restored from. */
+/**
+ * Undefined: the machine may go on with the certificate. One that the database does not know was issued after the backup it was restored from.
+ * `fingerprint`: of the hardware that shows it, where that is said.
+ */
 export async function refusalOfPeer(
   tx: StoreTransaction,
   peer: Pick<PeerCertificate, 'serial' | 'machineId'>,
+  fingerprint?: string,
 ): Promise<Refusal | undefined> {
   const row = await tx.machineCertificates.get(peer.serial);
-  if (row?.revokedAt === undefined) return undefined;
-  return refused('CertificateRevoked', `the certificate of machine ${peer.machineId} was revoked; join it anew`);
+  if (row?.revokedAt !== undefined) {
+    return refused('CertificateRevoked', `the certificate of machine ${peer.machineId} was revoked; join it anew`);
+  }
+  if (row === undefined || fingerprint === undefined || canBeSameHardware(row.fingerprint, fingerprint)) {
+    return undefined;
+  }
+  return refused(
+    'OtherHardware',
+    'given to other hardware: a copy removes its state folder and joins; after a repair revoke the instance, then join',
+  );
 }
 
 /** The machine has the certificate: it has shown it. */

@@ -175,24 +175,16 @@ export function createTrust(options: TrustOptions): Trust {
     if (isTooLate(peer, clock.now())) {
       return refused('CertificateLapsed', 'the certificate lapsed more than 30 days ago: join the machine anew');
     }
-    const refusal = await store.read((tx) => refusalOfPeer(tx, peer));
+    const refusal = await store.read((tx) => refusalOfPeer(tx, peer, request.fingerprint));
     if (refusal !== undefined) return refusal;
     const { certificatePem, row } = await issue(request, peer);
     const late = await store.write(async (tx) => {
       const revoked = await refusalOfPeer(tx, peer);
-      if (revoked !== undefined) return revoked;
-      const before = await tx.machineCertificates.get(peer.serial);
-      await tx.machineCertificates.put(row);
-      return before?.fingerprint === request.fingerprint ? undefined : before;
+      if (revoked === undefined) await tx.machineCertificates.put(row);
+      return revoked;
     });
-    if (late !== undefined && 'kind' in late) return late;
+    if (late !== undefined) return late;
     const { machineId, serial } = row;
-    if (late !== undefined) {
-      logger.warn(
-        { machineId, hostname: row.hostname },
-        'a machine renews its certificate with other hardware than before',
-      );
-    }
     logger.info({ machineId, serial, replaced: peer.serial }, 'a certificate was renewed');
     return { kind: 'renewed', answer: await answerOf(certificatePem, peer.clusterName) };
   }

@@ -64,7 +64,7 @@ export const Hello = z.object({
   containerInstanceArn: arn.exactOptional(),
   /** Made once, kept in the agent's journal. */
   machineId: z.string().min(8).max(128),
-  /** Hash over facts of the hardware and host; tells a cloned disk from a reconnect. */
+  /** As model/hardware.ts has it; tells a cloned disk from a reconnect. */
   fingerprint: z.string().min(8).max(128),
   /** New for each start of the agent process. */
   incarnation: z.string().min(8).max(64),

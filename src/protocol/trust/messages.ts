@@ -63,6 +63,8 @@ export const refusalCodes = [
   'CertificateRefused',
   'CertificateLapsed',
   'CertificateRevoked',
+  /** The certificate was given to a machine with other hardware. */
+  'OtherHardware',
   'TooManyRequests',
   'TlsRequired',
   'InternalError',

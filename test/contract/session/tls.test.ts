@@ -206,6 +206,8 @@ describe('a session', () => {
       reason: 'the certificate was revoked',
     });
     await expect(cell.renew(files)).rejects.toMatchObject({ code: 'CertificateRevoked' });
+    expect(await cell.join(files)).toMatchObject({ kind: 'joined' });
+    await (await talk(files)).next('welcome');
   });
 });
 

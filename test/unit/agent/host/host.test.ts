@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fingerprintOf, readMachineFacts } from '#agent/host/fingerprint.ts';
+import { fingerprintOf, readMachineFacts, type MachineFacts } from '#agent/host/fingerprint.ts';
 import { EngineError, type EngineDescription } from '#agent/engine/container-engine.ts';
 import { createHost, describeHost, type DescribeHost } from '#agent/host/host.ts';
 import { listeningPorts, parseSockets } from '#agent/host/listening-ports.ts';
+import { canBeSameHardware } from '#model/hardware.ts';
 import { fakeDescription } from '#test/support/fake-engine.ts';
 
 const request: DescribeHost = {
@@ -122,20 +123,47 @@ describe('files of a machine', () => {
     await put('sys/class/net/docker0/address', '02:42:00:00:00:09\n');
     expect(await readMachineFacts(root)).toEqual({
       machineId: '0123',
-      productUuid: 'ABCD',
+      boardId: 'ABCD',
       macAddresses: ['02:00:00:00:00:00', '02:00:00:00:00:01'],
     });
   });
 
   test('a machine that tells nothing has a fingerprint all the same', async () => {
-    expect(fingerprintOf(await readMachineFacts(root))).toMatch(/^[0-9a-f]{64}$/);
+    expect(fingerprintOf(await readMachineFacts(root))).toMatch(/^[0-9a-f]{16}:$/);
   });
 });
 
-test('a copied disk on another board has another fingerprint', () => {
-  const facts = { machineId: 'm', productUuid: 'a', macAddresses: [] };
-  expect(fingerprintOf(facts)).toBe(fingerprintOf({ ...facts, productUuid: 'A ' }));
-  expect(fingerprintOf(facts)).not.toBe(fingerprintOf({ ...facts, productUuid: 'b' }));
+describe('a fingerprint', () => {
+  const facts = { machineId: 'm', boardId: 'a', macAddresses: ['02:00:00:00:00:01'] };
+  const canBeSame = (changes: Partial<MachineFacts>) =>
+    canBeSameHardware(fingerprintOf(facts), fingerprintOf({ ...facts, ...changes }));
+
+  test('of a copied disk in another machine is another machine’s', () => {
+    expect(canBeSame({ boardId: 'b', macAddresses: ['02:00:00:00:00:02'] })).toBe(false);
+    expect(canBeSame({ boardId: 'b', macAddresses: [] })).toBe(false);
+  });
+
+  test('is still the machine’s when the board or a card was exchanged', () => {
+    expect(canBeSame({ boardId: 'b' })).toBe(true);
+    expect(canBeSame({ macAddresses: ['02:00:00:00:00:02'] })).toBe(true);
+    expect(canBeSame({ boardId: 'A' })).toBe(true);
+  });
+
+  test('that tells of neither board nor card can be anybody’s', () => {
+    expect(canBeSame({ boardId: '', macAddresses: [] })).toBe(true);
+    expect(canBeSameHardware('of a form that is not known', fingerprintOf(facts))).toBe(true);
+  });
+
+  test('has no board where its maker gave it no number of its own', () => {
+    for (const boardId of ['03000200-0400-0500-0006-000700080009', '0'.repeat(8), 'FFFFFFFF-FFFF']) {
+      expect(fingerprintOf({ ...facts, boardId })).toBe(fingerprintOf({ ...facts, boardId: '' }));
+    }
+  });
+
+  test('fits into a message however many cards there are', () => {
+    const macAddresses = Array.from({ length: 40 }, (_, number) => `02:00:00:00:00:${number}`);
+    expect(fingerprintOf({ ...facts, macAddresses }).length).toBeLessThanOrEqual(128);
+  });
 });
 
 test('IPv6 addresses do not hide the port', () => {

@@ -5,6 +5,7 @@ import { revokeMachine } from '#control/trust/joining.ts';
 import { machineCertificateMs, type MachineCertificate } from '#model/machine-trust.ts';
 import { closeCodes } from '#protocol/session/close-codes.ts';
 import { aHello, connectFakeAgent, type FakeAgent } from '#test/support/fake-agent.ts';
+import { hardwareWithBoard } from '#test/support/hardware.ts';
 import { startSessions, type SessionsUnderTest } from '#test/support/sessions-under-test.ts';
 
 let test: SessionsUnderTest;
@@ -88,6 +89,22 @@ describe('a session by certificate', () => {
     const agent = await connect(certificate);
     expect(agent.closed).toEqual({ code: closeCodes.unauthorized, reason: 'the certificate was revoked' });
     expect(await test.instances()).toEqual([]);
+  });
+
+  it('is refused when the certificate was given to other hardware, also while that is away, and logged', async () => {
+    const fingerprint = hardwareWithBoard('original', ['02:00:00:00:00:01']);
+    const certificate = await issue({ fingerprint });
+    const original = await connect(certificate, { fingerprint: hardwareWithBoard('original') });
+    original.close(1006, 'gone');
+    await test.settle();
+    const copy = await connect(certificate, { fingerprint: hardwareWithBoard('copy') });
+    expect(copy.closed).toMatchObject({
+      code: closeCodes.duplicateIdentity,
+      reason: expect.stringMatching(/^given to other hardware: .* then join$/),
+    });
+    expect(test.logLines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
+      'an agent with the identity of another machine (a copied disk?) is refused',
+    ]);
   });
 
   it('says nothing of the machine that it is not: another identity is refused before anything is looked up', async () => {

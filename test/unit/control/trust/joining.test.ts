@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daysMs, lapsedGraceMs, machineCertificateMs } from '#model/machine-trust.ts';
+import { hardwareWithBoard } from '#test/support/hardware.ts';
 import { ManualClock } from '#test/support/manual-clock.ts';
 import { machineOne, machineTwo, trustWorld, type TrustWorld } from '#test/support/trust-world.ts';
 import { revokeMachine } from '#control/trust/joining.ts';
@@ -95,7 +96,7 @@ describe('a machine is refused', () => {
   it('when a machine of that id has a valid certificate: a stolen activation speaks for nobody else', async () => {
     await world.join();
     const invitation = await world.invite();
-    expect(await refusalOf({ ...invitation, fingerprint: 'hardware-of-a-thief' })).toBe('AlreadyJoined');
+    expect(await refusalOf({ ...invitation, fingerprint: hardwareWithBoard('of-a-thief') })).toBe('AlreadyJoined');
     expect(await refusalOf(invitation)).toBe('AlreadyJoined');
     expect((await world.store.read((tx) => tx.activations.get(invitation.activationId)))?.registrationsCount).toBe(0);
   });
@@ -103,14 +104,16 @@ describe('a machine is refused', () => {
   it('when a machine of that id had a certificate with other hardware', async () => {
     await world.join();
     await clock.advance(machineCertificateMs);
-    expect(await refusalOf({ ...(await world.invite()), fingerprint: 'hardware-of-a-thief' })).toBe('AlreadyJoined');
+    expect(await refusalOf({ ...(await world.invite()), fingerprint: hardwareWithBoard('of-a-thief') })).toBe(
+      'AlreadyJoined',
+    );
     expect(await refusalOf(await world.invite())).toBe('joined');
   });
 
   it('until it was revoked, after which it may join anew with any hardware', async () => {
     await world.join();
     await world.store.write((tx) => revokeMachine(tx, machineOne, clock.now()));
-    expect(await refusalOf({ ...(await world.invite()), fingerprint: 'a new board' })).toBe('joined');
+    expect(await refusalOf({ ...(await world.invite()), fingerprint: hardwareWithBoard('new') })).toBe('joined');
   });
 
   it('when what it sends is no request, or signed by another key', async () => {
@@ -159,6 +162,18 @@ describe('a certificate', () => {
       expect.stringMatching(/^no certificate was shown/),
     ]);
     await other.dispose();
+  });
+
+  it('is not renewed for other hardware, but for a machine with a new card', async () => {
+    const fingerprint = hardwareWithBoard('mine', ['02:00:00:00:00:01']);
+    const { der } = await world.join({ fingerprint });
+    const renewFor = async (hardware: string) => {
+      const { request } = await renewal();
+      return world.trust.renew(der, { ...request, fingerprint: hardware });
+    };
+    const copy = hardwareWithBoard('other', ['02:00:00:00:00:02']);
+    expect(await renewFor(copy)).toMatchObject({ kind: 'refused', code: 'OtherHardware' });
+    expect(await renewFor(hardwareWithBoard('mine', ['02:00:00:00:00:03']))).toMatchObject({ kind: 'renewed' });
   });
 
   it('is renewed for another 30 days, also within 30 days after its end', async () => {
