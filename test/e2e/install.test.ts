@@ -161,6 +161,9 @@ describe('a secret', () => {
 
 describe('--uninstall', () => {
   it('leaves the containers running, and the settings', async () => {
+    // The reboot may have left none on it.
+    await createService(first, { name: 'again', image: testImage, memory: 16, desiredCount: 4 });
+    await until('tasks on the second host', async () => (await containersOf(second)).length >= 2);
     const before = await containersOf(second);
     await second.run('sh /release/install.sh --uninstall');
     expect(await containersOf(second)).toEqual(before);

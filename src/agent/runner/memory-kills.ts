@@ -8,23 +8,38 @@ import type { ContainerObservation } from '../tasks/container-spec.ts';
 const killedExitCode = 137;
 
 export interface MemoryKills {
-  /** The observation, with `oomKilled` where the kernel says so of a container that was killed and the engine does not. */
-  attribute(observation: ContainerObservation): Promise<ContainerObservation>;
+  /** What `inspect` sees of the container, with `oomKilled` where the kernel says so of one that was killed and the engine does not. */
+  look(
+    container: string,
+    inspect: () => Promise<ContainerObservation | undefined>,
+  ): Promise<ContainerObservation | undefined>;
 }
 
 /** `count`: processes of the task that the kernel has killed for want of memory; undefined where nobody counts. */
 export function createMemoryKills(count: () => Promise<number | undefined>): MemoryKills {
-  /** When a container of the task was last seen running; what was killed by then was a child of one that went on, or is told already. */
-  let known = 0;
+  /**
+   * By container: when it was last seen before its end. What was killed by then was a child of one that went on. Each has its own, since the kernel may
+   * have killed one of them while another was looked at.
+   */
+  const before = new Map<string, number>();
+  /** What ends were put down to. */
+  let told = 0;
   return {
-    async attribute(observation) {
+    async look(container, inspect) {
+      // Before the engine is asked: its answer is older than what is counted after it.
+      const counted = (await count()) ?? 0;
+      const observation = await inspect();
+      if (observation === undefined) return undefined;
       const { state, oomKilled, exitCode } = observation;
-      const ended = state === 'exited' || state === 'dead';
-      if (state !== 'running' && !(ended && !oomKilled && exitCode === killedExitCode)) return observation;
+      if (state !== 'exited' && state !== 'dead') {
+        before.set(container, counted);
+        return observation;
+      }
+      if (oomKilled || exitCode !== killedExitCode) return observation;
       const kills = (await count()) ?? 0;
-      const news = kills > known;
-      known = kills;
-      return ended && news ? { ...observation, oomKilled: true } : observation;
+      if (kills <= Math.max(before.get(container) ?? 0, told)) return observation;
+      told = kills;
+      return { ...observation, oomKilled: true };
     },
   };
 }

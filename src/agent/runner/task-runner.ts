@@ -297,8 +297,9 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     if (known === undefined) return;
     let observation;
     try {
-      observation = await engine.inspect(known.engineName, { signal: ending.signal });
-      if (observation !== undefined) observation = await memoryKills.attribute(observation);
+      observation = await memoryKills.look(container, () =>
+        engine.inspect(known.engineName, { signal: ending.signal }),
+      );
       // Before the look counts, so that nothing is decided between the two.
       if (observation !== undefined && hasFailed(task, container, observation)) {
         const lastOutput = await readLastOutput(observation.id, { engine, clock, signal: ending.signal });
