@@ -17,7 +17,7 @@ import type { TraceEntry } from './trace.ts';
 import { invariantNames, Violation, type Invariant } from './violation.ts';
 import { nextMove, register } from './workload.ts';
 import { someHabits } from './workload-options.ts';
-import { branch, World, type Sabotage } from './world.ts';
+import { branch, liveOnMachine, World, type Sabotage } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -225,9 +225,8 @@ function removeForgotten(world: World): void {
 }
 
 /** Tasks that are not over for the agent of a machine, and that control has forgotten. */
-function forgottenOn({ journal }: SimulatedHost, { unknown }: World): Set<string> {
-  const tasks = journal.knownTasks().filter(({ taskArn, ended }) => !ended && unknown.has(taskArn));
-  return new Set(tasks.map(({ taskArn }) => taskArn));
+function forgottenOn(host: SimulatedHost, { unknown }: World): Set<string> {
+  return new Set(liveOnMachine(host).flatMap(({ taskArn }) => (unknown.has(taskArn) ? taskArn : [])));
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from '#control/api/dispatch.ts';
 import type { ContainerEngine } from '#agent/engine/container-engine.ts';
+import type { KnownTask } from '#agent/session/session-state.ts';
 import type { Journal } from '#agent/state/journal.ts';
 import type { ChangeSet, Store } from '#control/store/store.ts';
 import { int, pick, seededRandom, type Random } from '#lib/random.ts';
@@ -77,7 +78,7 @@ export class World {
   readonly definitions = new Map<string, TaskDefinition>();
   /** Tasks that were to run, and that a restored database does not know any more. */
   readonly forgotten = new Set<string>();
-  /** Those, and tasks that were on their way out. */
+  /** Those, tasks that were on their way out, and such as the database took for ended while they ran on a machine. */
   readonly unknown = new Set<string>();
   /** By the name of a machine: the tasks of it that control had forgotten and that had no container when the owner looked last. */
   readonly waitingForgotten = new Map<string, ReadonlySet<string>>();
@@ -265,6 +266,10 @@ export class World {
       this.unknown.add(taskArn);
       if (desiredStatus === 'RUNNING') this.forgotten.add(taskArn);
     }
+    // One copy may say of a task that it has ended, and the next know nothing of it, while it lives since an earlier copy wanted it.
+    for (const { taskArn } of this.hosts.flatMap(liveOnMachine)) {
+      if (!this.rows.tasks.has(taskArn)) this.unknown.add(taskArn);
+    }
     this.definitions.clear();
     this.ledger.restore(backup.ledger);
   }
@@ -336,6 +341,11 @@ export class World {
     const slow = !this.calm && int(this.random, 1, 6) === 1;
     return slow ? int(this.random, 30 * second, 420 * second) : int(this.random, 200, 15 * second);
   }
+}
+
+/** What is not over for the agent of a machine. */
+export function liveOnMachine({ journal }: SimulatedHost): KnownTask[] {
+  return journal.knownTasks().filter(({ ended }) => !ended);
 }
 
 export function branch(random: Random): Random {
