@@ -11,15 +11,8 @@ import type { Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import { arnId } from '#model/arn.ts';
 import { taskResources } from '#model/task-definition.ts';
-import type { HealthStatus } from '#model/task.ts';
 import type { EngineEvent } from '../engine/container-engine.ts';
-import {
-  containerNamed,
-  isStopping,
-  taskHasStopped,
-  type AgentTask,
-  type ContainerPhase,
-} from '../tasks/agent-task.ts';
+import { containerNamed, isStopping, taskHasStopped, type AgentTask } from '../tasks/agent-task.ts';
 import { taskArnLabel } from '../tasks/container-config.ts';
 import { applyFact, type TaskFact } from '../tasks/facts.ts';
 import {
@@ -37,6 +30,7 @@ import { taskSnapshot } from '../tasks/task-state.ts';
 import { createContainerLooks } from './container-looks.ts';
 import { createExecutors, type Outcome } from './executors.ts';
 import type { ResourceClaim } from './host-resources.ts';
+import { healthOf, isWorthALook } from './engine-hints.ts';
 import { hasFailed, readLastOutput } from './last-output.ts';
 import { createMemoryKills } from './memory-kills.ts';
 import type { RunnerDependencies } from './runner-ports.ts';
@@ -70,9 +64,6 @@ export interface TaskRunnerOptions extends RunnerDependencies {
   onFinished(taskArn: string): void;
 }
 
-/** The event of a start comes this late at most; a later one is somebody else's start. */
-const ownStartEchoMs = 1000;
-
 const retryBackoff: JitteredBackoffPolicy = { baseMs: 1000, maxMs: 30_000, factor: 2, jitter: 0.2 };
 
 export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
@@ -105,6 +96,8 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   let savedReport = reportKey(journal.lastSnapshot(taskArn) ?? taskSnapshot(task, new Map()));
   if (task.stop !== undefined && journal.lastSnapshot(taskArn) === undefined) savedReport = '';
   let savedBookkeeping = bookkeepingKey(task);
+  /** The task as it was when all that there was to say of it, without reasons to wait, was found saved. */
+  let saidAll: AgentTask | undefined;
 
   const memoryKills = createMemoryKills(async () =>
     taskLimits(task)?.memoryMiB === undefined ? undefined : options.taskCgroups?.memoryKills(arnId(taskArn)),
@@ -218,10 +211,17 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   function save(decision: Decision, now: number): number | undefined {
     const unstarted = [...decision.waiting].filter(([name]) => containerNamed(task, name)?.phase.name !== 'RUNNING');
     const { told, nextAt } = waitingReasons.lasting(new Map(isStopping(task) ? [] : unstarted), now);
-    const snapshot = taskSnapshot(task, withPullNews(task, told, newsOfPulls));
+    const reasons = withPullNews(task, told, newsOfPulls);
+    // Most decisions change nothing.
+    if (task === saidAll && reasons.size === 0) return nextAt;
+    saidAll = undefined;
+    const snapshot = taskSnapshot(task, reasons);
     const report = reportKey(snapshot);
     const bookkeeping = bookkeepingKey(task);
-    if (report === savedReport && bookkeeping === savedBookkeeping) return nextAt;
+    if (report === savedReport && bookkeeping === savedBookkeeping) {
+      if (reasons.size === 0) saidAll = task;
+      return nextAt;
+    }
     if (now < saveAgainAt) return saveAgainAt;
     try {
       if (report === savedReport) journal.saveTask(task);
@@ -416,35 +416,5 @@ function execute(executors: ActionExecutors<Promise<Outcome>>, action: TaskActio
       return executors.remove(action);
     case 'removeVolume':
       return executors.removeVolume(action);
-  }
-}
-
-function healthOf(detail: string | undefined): HealthStatus | undefined {
-  if (detail === undefined) return undefined;
-  if (detail.toLowerCase() === 'healthy') return 'HEALTHY';
-  if (detail.toLowerCase() === 'unhealthy') return 'UNHEALTHY';
-  return 'UNKNOWN';
-}
-
-/** A start that we made ourselves is looked at anyway; an end always is worth a look, unless it is old news. */
-function isWorthALook(event: EngineEvent, phase: ContainerPhase, doing: ActionKind | undefined): boolean {
-  switch (event.action) {
-    case 'die':
-    case 'destroy':
-      return phase.name !== 'STOPPED';
-    case 'health':
-      return phase.name !== 'STOPPED';
-    case 'start':
-    case 'restart':
-    case 'unpause':
-      if (doing === 'launch' || doing === 'start') return false;
-      return phase.name !== 'RUNNING' || event.at - phase.startedAt > ownStartEchoMs;
-    case 'create':
-    case 'oom':
-    case 'stop':
-    case 'kill':
-    case 'rename':
-    case 'pause':
-      return false;
   }
 }

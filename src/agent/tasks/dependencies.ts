@@ -17,7 +17,18 @@ export type DependencyVerdict =
   | { kind: 'waiting'; for: Dependency; deadline?: number }
   | { kind: 'failed'; why: string };
 
-export function dependenciesOf(container: ContainerDefinition): Dependency[] {
+/** Definitions never change, and each decision about a task asks several times. */
+const dependencies = new WeakMap<ContainerDefinition, readonly Dependency[]>();
+
+export function dependenciesOf(container: ContainerDefinition): readonly Dependency[] {
+  const known = dependencies.get(container);
+  if (known !== undefined) return known;
+  const found = dependenciesIn(container);
+  dependencies.set(container, found);
+  return found;
+}
+
+function dependenciesIn(container: ContainerDefinition): Dependency[] {
   return [
     ...(container.dependsOn ?? []).map(({ containerName, condition }) => ({ on: containerName, condition })),
     ...(container.links ?? []).map((link) => ({ on: linkedContainer(link), condition: 'START' as const })),
@@ -32,8 +43,18 @@ export function linkedContainer(link: string): string {
   return link.split(':', 1)[0] ?? link;
 }
 
+const problems = new WeakMap<TaskDefinitionBody, { readonly problem: string | undefined }>();
+
 /** Why the containers of a definition can never all be started, before anything of it is touched. */
 export function dependencyProblem(definition: TaskDefinitionBody): string | undefined {
+  const known = problems.get(definition);
+  if (known !== undefined) return known.problem;
+  const problem = findProblem(definition);
+  problems.set(definition, { problem });
+  return problem;
+}
+
+function findProblem(definition: TaskDefinitionBody): string | undefined {
   const byName = new Map(definition.containerDefinitions.map((container) => [container.name, container]));
   for (const container of byName.values()) {
     for (const { on, condition } of dependenciesOf(container)) {
