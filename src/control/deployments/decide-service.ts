@@ -271,7 +271,7 @@ function changedDeployments(before: readonly Deployment[], after: readonly Deplo
 }
 
 function sameContent(a: Deployment, b: Deployment): boolean {
-  return isSameValue({ ...a, updatedAt: 0 }, { ...b, updatedAt: 0 });
+  return a === b || isSameValue({ ...a, updatedAt: 0 }, { ...b, updatedAt: 0 });
 }
 
 function prepullActions({ prepulls }: Plan, deploymentId: string): ServiceAction[] {

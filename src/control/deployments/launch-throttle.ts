@@ -19,6 +19,7 @@ export function throttle({ deployment, newFailures }: SettledDeployment, now: nu
   const startsFail = deployment.failedTasks > freeFailedStarts;
   const crashes = progress.quickCrashes > freeQuickCrashes;
   if (!startsFail && !crashes) {
+    if (deployment.launchesHeldUntil === undefined && deployment.progress?.holds === 0) return deployment;
     const { launchesHeldUntil: _, ...free } = deployment;
     return { ...free, progress: { ...progress, holds: 0 } };
   }

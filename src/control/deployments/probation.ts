@@ -21,6 +21,7 @@ export interface SettledDeployment {
 
 /** The deployment after all outcomes that the snapshot shows. */
 export function settleProbation(deployment: Deployment, snapshot: ServiceSnapshot, now: number): SettledDeployment {
+  if (deployment.progress?.probation.length === 0) return { deployment, newFailures: 0 };
   const progress = deployment.progress ?? freshProgress;
   const byArn = tasksByArn(progress.probation, snapshot);
   let { failedTasks } = deployment;

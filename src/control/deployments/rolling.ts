@@ -137,13 +137,16 @@ function stopOutgoing(draft: Draft, count: number, { ahead = false } = {}): numb
   let budget =
     countHealthy(census.own, input) + census.outgoing.filter((task) => isStanding(task, input)).length - floor;
   let spare = spareToGo(draft);
+  const hasLeave = (task: Task): boolean =>
+    !((budget <= 0 && isStanding(task, input)) || (spare <= 0 && isKeeping(task, input)));
   const victims: Task[] = [];
   let going = 0;
-  for (const task of outgoingOrder(census.outgoing, input)) {
+  // To put them in order costs more than all the rest: only those that can go at all, as budget and spare only shrink.
+  const eligible = count <= 0 ? [] : census.outgoing.filter((task) => mayStop(task, input) && hasLeave(task));
+  for (const task of outgoingOrder(eligible, input)) {
     if (going >= count) break;
-    if (!mayStop(task, input)) continue;
+    if (!hasLeave(task)) continue;
     const [standing, keeping] = [isStanding(task, input), isKeeping(task, input)];
-    if ((standing && budget <= 0) || (keeping && spare <= 0)) continue;
     const images = ahead ? goesOnForImages(task, input, draft.prepulls) : undefined;
     if (images === 'fails') continue;
     if (standing) budget -= 1;
@@ -255,7 +258,7 @@ function outgoingOrder(outgoing: readonly Task[], input: PlanInput): Task[] {
 
 function inRemovalOrder(tasks: readonly Task[], { snapshot }: PlanInput): readonly Task[] {
   if (tasks.length < 2) return tasks;
-  const order = new Map(snapshot.removalOrder.map((arn, index) => [arn, index]));
+  const order = new Map(snapshot.removalOrder().map((arn, index) => [arn, index]));
   const rank = ({ taskArn }: Task): number => order.get(taskArn) ?? order.size;
   return tasks.toSorted((a, b) => rank(a) - rank(b) || b.createdAt - a.createdAt || (a.taskArn < b.taskArn ? 1 : -1));
 }

@@ -70,7 +70,7 @@ export interface ServiceSnapshot {
   /** The instances of the cluster; empty for REPLICA. */
   daemonInstances: readonly DaemonInstance[];
   /** ARNs of the service's tasks, the first to go first; a task that is not named goes after those that are. */
-  removalOrder: readonly string[];
+  removalOrder(): readonly string[];
   /**
    * Instances that have yet to pull the images of the PRIMARY deployment, as far as their agents can ahead of tasks. Where an instance is not named
    * nothing is to be waited for.

@@ -46,7 +46,6 @@ export async function readServiceSnapshot(
   const definitions = await definitionsInUse(tx, service, tasks);
   const daemon = service.schedulingStrategy === 'DAEMON';
   const places = daemon || mayRemove(service, live) ? await tx.containerInstances.occupied(clusterName) : [];
-  /** It costs more than all the rest, and most decisions remove nothing. */
   let order: readonly string[] | undefined;
   const orderOfRemoval = (): readonly string[] =>
     mayRemove(service, live)
@@ -68,9 +67,8 @@ export async function readServiceSnapshot(
     healthChecked: new Set(definitions.filter(hasHealthCheck).map(({ taskDefinitionArn }) => taskDefinitionArn)),
     unplaced,
     daemonInstances: daemon ? await readDaemonInstances(tx, service, { places, definitions }) : [],
-    get removalOrder() {
-      return (order ??= orderOfRemoval());
-    },
+    // It costs more than all the rest, and most decisions remove nothing.
+    removalOrder: () => (order ??= orderOfRemoval()),
     prepulls: prepullsOf(service, instances, now),
     ...(await balancePart(tx, service, { live, instances, definitions, now })),
     rules,

@@ -216,7 +216,7 @@ export class ServiceWorld {
       healthChecked: this.healthChecked,
       unplaced,
       daemonInstances: this.daemonInstances,
-      removalOrder: [],
+      removalOrder: () => [],
       prepulls: this.#missingImages(),
       rules: { healthyAfterMs: this.healthyAfterMs, lostAfterMs: this.lostAfterMs },
     };
