@@ -33,7 +33,8 @@ export function applyTaskState(task: Task, change: TaskState, now: number): Task
       startedAt: change.startedAt ?? task.startedAt,
       executionStoppedAt: change.executionStoppedAt ?? task.executionStoppedAt,
       stoppingAt: task.stoppingAt ?? (stopping ? (change.executionStoppedAt ?? now) : undefined),
-      stoppedAt: stopped ? (change.stoppedAt ?? now) : undefined,
+      // Control's own, as in ECS: it is kept for an hour from then on, whatever the machine's clock says and however long nothing was heard of it.
+      stoppedAt: stopped ? now : undefined,
     }),
     version: task.version + 1,
     stateChangeNumber: change.number,

@@ -133,6 +133,7 @@ const taskState = z.object({
   pullStoppedAt: epochMs.exactOptional(),
   startedAt: epochMs.exactOptional(),
   executionStoppedAt: epochMs.exactOptional(),
+  /** For the reader of a trace: control dates the end of the task itself. */
   stoppedAt: epochMs.exactOptional(),
 });
 export type TaskState = z.infer<typeof taskState>;

@@ -49,11 +49,12 @@ describe('a reported state', () => {
       stoppedReason: 'Essential container in task exited',
       stoppedAt: 4500,
     });
+    // By the clock that decides for how long it is kept.
     expect(applyTaskState(running, change, now)).toMatchObject({
       lastStatus: 'STOPPED',
       desiredStatus: 'STOPPED',
       stopCode: 'EssentialContainerExited',
-      stoppedAt: 4500,
+      stoppedAt: now,
       stoppingAt: 3000,
     });
   });
