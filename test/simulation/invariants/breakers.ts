@@ -13,7 +13,7 @@ import { quickCrashMs, type SeenRunning } from './seen-running.ts';
 const forgottenMs = 20 * 3_600_000;
 const imageFailures = 3;
 
-/** The look that starts tasks has counted those that ended before it. `stopped`: were so before this step. */
+/** The look that starts tasks has counted those that ended before it. */
 export function checkBreakerStarts(
   before: Service,
   after: Service,
@@ -30,7 +30,8 @@ export function checkBreakerStarts(
   if (mine.length === 0) return;
   const fresh = new Set(mine.map((change) => change.after?.taskArn));
   const tasks = tasksOf(id, rows).filter(({ taskArn }) => !fresh.has(taskArn));
-  const failures = Math.min(...[was, is].map((breaker) => certainFailures(breaker, tasks, seen)));
+  const at = Math.min(...mine.map((change) => change.after?.createdAt ?? 0));
+  const failures = Math.min(...[was, is].map((breaker) => certainFailures(breaker, tasks, seen, at)));
   const thresholds = [was, is].flatMap((breaker) => [thresholdOf(breaker, before), thresholdOf(breaker, after)]);
   const threshold = Math.max(...thresholds);
   if (failures < threshold) return;
@@ -80,13 +81,16 @@ function certainFailures(
   { resetOnHealthyTask }: DeploymentCircuitBreaker,
   tasks: readonly Task[],
   seen: SeenRunning,
+  at: number,
 ): number {
   const ended = tasks.filter(({ lastStatus, lostAt }) => lastStatus === 'STOPPED' && lostAt === undefined);
   const failed = ended.filter(endedByItself);
   const failedStarts = failed.filter(({ startedAt }) => startedAt === undefined).length;
   // What control saw RUNNING for long enough before it heard of the end was a success to it.
   const crashes = failed.filter((task) => crashedAtOnce(task) && !seen.forLong(task.taskArn));
-  if (resetOnHealthyTask === false) return failedStarts + crashes.length;
+  if (resetOnHealthyTask === false) {
+    return failedStarts + crashes.length + tasks.filter((task) => wasUnhealthy(task, at)).length;
+  }
   const ran = tasks.filter(({ startedAt, lastStatus }) => startedAt !== undefined || lastStatus === 'RUNNING');
   const mayHaveProven = ran.length > crashes.length;
   return (ran.length > 0 ? 0 : failedStarts) + (mayHaveProven ? 0 : crashes.length);
@@ -97,6 +101,11 @@ function possibleFailures({ id, progress }: Deployment, rows: Rows): number {
     (task) => task.desiredStatus === 'STOPPED' && (endedByItself(task) || task.healthStatus === 'UNHEALTHY'),
   );
   return tasks.length + (progress?.failedPulls ?? 0);
+}
+
+/** Its service stopped it for that in a look before `at`: the look that stops it counts it after its own starts. */
+function wasUnhealthy({ stoppedReason, stoppingAt }: Task, at: number): boolean {
+  return stoppedReason === 'Task failed container health checks' && stoppingAt !== undefined && stoppingAt < at;
 }
 
 function endedByItself({ stopCode }: Task): boolean {
