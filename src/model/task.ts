@@ -159,6 +159,8 @@ export interface Task {
   pullStartedAt?: number;
   pullStoppedAt?: number;
   startedAt?: number;
+  /** When control first heard that it had started, by control's clock: waits count from it, whatever the machine's clock says. */
+  runningSince?: number;
   stoppingAt?: number;
   executionStoppedAt?: number;
   stoppedAt?: number;

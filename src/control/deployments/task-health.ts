@@ -36,7 +36,8 @@ export function isUnhealthy(task: Task, service: Service, now: number): boolean 
 
 export function graceEndsAt(task: Task, service: Service): number | undefined {
   const graceSeconds = service.healthCheckGracePeriodSeconds ?? 0;
-  return task.startedAt === undefined || graceSeconds === 0 ? undefined : task.startedAt + graceSeconds * 1000;
+  const since = task.runningSince ?? task.startedAt;
+  return since === undefined || graceSeconds === 0 ? undefined : since + graceSeconds * 1000;
 }
 
 /**

@@ -31,6 +31,7 @@ export function applyTaskState(task: Task, change: TaskState, now: number): Task
       pullStartedAt: change.pullStartedAt ?? task.pullStartedAt,
       pullStoppedAt: change.pullStoppedAt ?? task.pullStoppedAt,
       startedAt: change.startedAt ?? task.startedAt,
+      runningSince: task.runningSince ?? (change.startedAt === undefined ? undefined : now),
       executionStoppedAt: change.executionStoppedAt ?? task.executionStoppedAt,
       stoppingAt: task.stoppingAt ?? (stopping ? (change.executionStoppedAt ?? now) : undefined),
       // Control's own, as in ECS: it is kept for an hour from then on, whatever the machine's clock says and however long nothing was heard of it.

@@ -216,6 +216,14 @@ describe('an UNHEALTHY task', () => {
     if (task !== undefined) world.changeTask(task, { healthStatus: 'UNHEALTHY', startedAt: world.now });
     expect(world.look()).toMatchObject({ actions: [], wakeAt: world.now + 120_000 });
   });
+
+  it('has its grace period from when control heard of its start, though its machine’s clock is a day ahead', () => {
+    const world = ServiceWorld.steady({ service: { desiredCount: 1, healthCheckGracePeriodSeconds: 120 } });
+    const [task] = world.alive();
+    const [startedAt, runningSince] = [world.now + 86_400_000, world.now - 120_000];
+    if (task !== undefined) world.changeTask(task, { healthStatus: 'UNHEALTHY', startedAt, runningSince });
+    expect(world.look().actions).not.toEqual([]);
+  });
 });
 
 describe('a scale-in during a rollout', () => {

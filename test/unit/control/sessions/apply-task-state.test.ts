@@ -65,6 +65,15 @@ describe('a reported state', () => {
     expect(applyTaskState(running, change, now)).toMatchObject({ startedAt: 1000, stoppedAt: now, stoppingAt: now });
   });
 
+  it('that first says RUNNING is dated by control’s clock besides the machine’s own, once', () => {
+    const pending = aTask({ lastStatus: 'PENDING', stateChangeNumber: 0 });
+    const change = aTaskState({ taskArn: pending.taskArn, number: 1, lastStatus: 'RUNNING', startedAt: 4000 });
+    const running = applyTaskState(pending, change, now);
+    expect(running).toMatchObject({ startedAt: 4000, runningSince: now });
+    const later = running && applyTaskState(running, { ...change, number: 2, healthStatus: 'HEALTHY' }, now + 1000);
+    expect(later?.runningSince).toBe(now);
+  });
+
   it.each([
     ['a replay', aTask({ stateChangeNumber: 7 }), 7],
     ['an older one', aTask({ stateChangeNumber: 7 }), 3],
