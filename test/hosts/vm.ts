@@ -1,9 +1,9 @@
 /**
  * A Debian 12 machine of its own kernel (cgroup v2, systemd, AppArmor) under qemu's software emulation, on a LAN in a network namespace. Everything on
- * its second disk is at /opt/berth in it. Needs root and qemu. Invariant: when it is disposed of, no process, namespace or file of it is left.
+ * its second disk is at /release in it. Needs root and qemu. Invariant: when it is disposed of, no process, namespace or file of it is left.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,6 +28,8 @@ export interface Vm extends AsyncDisposable {
 
 /** What it takes to talk to the machine from inside its LAN. */
 export interface VmAccess {
+  /** Of its LAN, whose bridge is `lan`. */
+  namespace: string;
   address: string;
   /** Our own address in its LAN. */
   gateway: string;
@@ -70,7 +72,7 @@ export async function bootVm(place: string, payload: string): Promise<Vm> {
   const kept = own.move();
   return {
     namespace,
-    access: { address: lan.machine, gateway: lan.gateway, key: join(place, 'key'), monitor },
+    access: { namespace, address: lan.machine, gateway: lan.gateway, key: join(place, 'key'), monitor },
     async peakMemoryMiB() {
       const status = await readFile(`/proc/${qemu.pid}/status`, 'utf8');
       return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
@@ -123,11 +125,4 @@ async function end(qemu: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => qemu.once('exit', resolve));
   qemu.kill('SIGTERM');
   await deadline(systemClock, stopTimeoutMs, 'the end of the emulator', ended);
-}
-
-/** The executable as install.sh lays it out, with the units. */
-export async function fillPayload(root: string, folder: string): Promise<void> {
-  await mkdir(join(folder, 'bin'), { recursive: true });
-  await cp(join(root, 'systemd'), join(folder, 'systemd'), { recursive: true });
-  await cp(join(root, 'dist/berth'), join(folder, 'bin/berth'));
 }

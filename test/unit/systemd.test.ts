@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exposureIn } from '#test/support/unit-exposure.ts';
 
 const execute = promisify(execFile);
 const units = resolve(import.meta.dirname, '../../systemd');
@@ -23,7 +24,7 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 async function exposureOf(unit: string): Promise<number> {
   const { stdout } = await execute('systemd-analyze', ['security', '--offline=true', '--no-pager', join(units, unit)]);
-  return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
+  return exposureIn(stdout);
 }
 
 describe('the units', () => {

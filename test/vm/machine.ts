@@ -15,7 +15,7 @@ export const accessVariable = 'BERTH_TEST_VM';
 export const patienceMs = 600_000;
 /** Each look costs the machine some of the time that it needs to get there. */
 export const pauseMs = 2000;
-const commandTimeoutMs = 240_000;
+const commandTimeoutMs = patienceMs;
 
 /** `eventually` as it suits such a machine. */
 export function patiently<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
@@ -26,8 +26,8 @@ export interface Machine {
   readonly access: VmAccess;
   /** For a ContainerEngine of ours: the machine's engine. */
   readonly dockerHost: string;
-  /** Runs a shell line as root; what it printed. Rejects when it fails. */
-  run(line: string): Promise<string>;
+  /** Runs a shell line as root; what it printed. Rejects with what it said when it fails. */
+  run(line: string, options?: { input?: string }): Promise<string>;
   read(path: string): Promise<string>;
   write(path: string, text: string): Promise<void>;
   /** An orderly one; resolves when it is up again. */
@@ -56,8 +56,16 @@ export async function reachMachine(): Promise<Machine> {
       timeout: commandTimeoutMs,
       maxBuffer: 16 * 2 ** 20,
     });
-    running.child.stdin?.end(input);
-    return (await running).stdout.trim();
+    // A command that ends without having read all of it says so by its end.
+    running.child.stdin?.on('error', () => undefined).end(input);
+    try {
+      return (await running).stdout.trim();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      throw new Error(`${line}\n${String(Reflect.get(error, 'stdout') ?? '').trim()}\n${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** One connection for all commands, since each costs the machine seconds, and the engine's socket with it. */
@@ -100,7 +108,7 @@ export async function reachMachine(): Promise<Machine> {
   return {
     access,
     dockerHost: `unix://${socket}`,
-    run: (line) => ssh(line),
+    run: (line, { input } = {}) => ssh(line, input),
     read: (path) => ssh(`cat '${path}'`),
     write: async (path, text) => void (await ssh(`cat >'${path}'`, text)),
     async reboot() {

@@ -2,14 +2,14 @@
  * `npm run test:vm`: the agent on a machine of its own kernel. Boots the machine, runs the tests of this folder in its LAN (arguments are vitest's) and takes
  * everything down. Ends with vitest's exit code.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '#lib/clock.ts';
-import { buildExecutable } from '#test/support/executable.ts';
+import { fillRelease } from '#test/support/release.ts';
 import { debianTree } from '../hosts/debian-tree.ts';
 import { runTestsIn } from '../hosts/tests-in-namespace.ts';
-import { bootVm, fillPayload } from '../hosts/vm.ts';
+import { bootVm } from '../hosts/vm.ts';
 import { accessVariable } from './machine.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -17,12 +17,12 @@ const root = resolve(import.meta.dirname, '../..');
 if (process.arch !== 'x64')
   throw new Error(`the emulated machine runs programs for x64; this one has those for ${process.arch}`);
 
-await buildExecutable();
 const place = await debianTree('vm');
 const payload = await mkdtemp(join(tmpdir(), 'berth-vm-payload-'));
 await using own = new AsyncDisposableStack();
 own.defer(() => rm(payload, { recursive: true }));
-await fillPayload(root, payload);
+await fillRelease(payload);
+await cp(join(root, 'systemd'), join(payload, 'systemd'), { recursive: true });
 
 const begun = systemClock.now();
 const vm = own.use(await bootVm(place, payload));

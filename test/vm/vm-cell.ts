@@ -104,7 +104,7 @@ export async function openVmCell(options: VmCellOptions = {}): Promise<VmCell> {
   };
 }
 
-async function setEngine(machine: Machine, settings: Readonly<Record<string, unknown>>): Promise<void> {
+export async function setEngine(machine: Machine, settings: Readonly<Record<string, unknown>>): Promise<void> {
   const text = JSON.stringify({ 'live-restore': true, ...settings });
   if ((await machine.read(engineSettings)) === text) return;
   await machine.write(engineSettings, text);
@@ -124,15 +124,19 @@ async function joinMachine(
   }
 }
 
-/** As install.sh does it. */
+/** As install.sh does it, but for copying the program: the machine's disk is slow. */
 async function installAgent(machine: Machine, settings: Readonly<Record<string, string>>): Promise<void> {
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  await machine.run('mkdir -p /etc/berth && cp /opt/berth/systemd/berth-agent.service /etc/systemd/system/');
+  await machine.run(
+    'mkdir -p /etc/berth /opt/berth/bin && cp /release/systemd/berth-agent.service /etc/systemd/system/',
+  );
+  await machine.run(`ln -sfn /release/berth-linux-${process.arch} /opt/berth/bin/berth`);
   await machine.write('/etc/berth/agent.env', lines.join(''));
   await machine.run('systemctl daemon-reload && systemctl enable --now berth-agent');
 }
 
 async function removeAll(machine: Machine): Promise<void> {
   await machine.run('docker ps -aq | xargs -r docker rm -f');
-  await machine.run(`docker volume prune -f && docker network prune -f && rm -rf ${agentFolder}`);
+  await machine.run(`docker volume prune -f && docker network prune -f && rm -rf ${agentFolder} /etc/berth /opt/berth`);
+  await machine.run('rm /etc/systemd/system/berth-agent.service && systemctl daemon-reload');
 }

@@ -227,7 +227,15 @@ function certificate(seen: Seen<{ readonly daysLeft: number }>): Finding {
 }
 
 function disk(seen: Observations['disk']): Finding[] {
-  if (!seen.ok) return [{ check: 'disk', verdict: 'warning', found: seen.because, fix: 'run the command as root' }];
+  if (!seen.ok)
+    return [
+      {
+        check: 'disk',
+        verdict: 'warning',
+        found: seen.because,
+        fix: 'run the command as root, or again when the machine is less busy',
+      },
+    ];
   const { folder, fsyncMs, freeMiB } = seen.value;
   const space: Finding =
     freeMiB >= leastFreeMiB

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # A Debian 12 host with systemd and its Docker Engine, and the kernel to boot it.
 begin bookworm systemd,systemd-sysv,dbus,iproute2,udev,kmod,ca-certificates
-add initramfs-tools lz4 busybox docker.io apparmor iptables nftables openssh-server libatomic1
+add initramfs-tools lz4 busybox docker.io apparmor iptables nftables openssh-server curl libatomic1
 # Only the drivers of the emulated machine: it reads its disk slowly.
 sed -i 's/^MODULES=.*/MODULES=list/;s/^COMPRESS=.*/COMPRESS=lz4/' "$tree/etc/initramfs-tools/initramfs.conf"
 printf '%s\n' virtio_pci virtio_blk virtio_net ext4 >>"$tree/etc/initramfs-tools/modules"
@@ -18,5 +18,5 @@ ssh-keygen -q -t ed25519 -N '' -C berth-test -f "$place.new/key"
 install -m 0600 "$place.new/key.pub" "$tree/root/.ssh/authorized_keys"
 chmod 0700 "$tree/root/.ssh"
 # A second disk brings what is tested, so that the first one stays the same for all runs.
-mkdir -p "$tree/opt/berth"
-echo '/dev/vdb /opt/berth ext4 ro,nofail 0 0' >>"$tree/etc/fstab"
+mkdir -p "$tree/release"
+echo '/dev/vdb /release ext4 ro,nofail 0 0' >>"$tree/etc/fstab"
