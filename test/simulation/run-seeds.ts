@@ -1,7 +1,10 @@
 /** Many seeds on several threads. A seed that comes to no end within its real time is given up and reported as such. */
 import { Worker } from 'node:worker_threads';
 import { deadline, systemClock } from '#lib/clock.ts';
+import { seededRandom } from '#lib/random.ts';
+import { planOf } from './plan.ts';
 import type { SeedReport, SeedWorkerData } from './seed-worker.ts';
+import { branch } from './world.ts';
 
 /** Two orders of magnitude above what a seed takes, and one above what one of 200 machines does: no busy machine comes near it, only a seed that hangs. */
 const realTimeLimitMs = 600_000;
@@ -15,15 +18,22 @@ export interface SeedsRun {
 }
 
 export async function runSeeds({ seeds, threads, onReport }: SeedsRun): Promise<void> {
-  const waiting = [...seeds];
+  // One of two hundred machines takes as long as dozens of others: begun last it would leave the other threads idle.
+  const waiting = seeds.map((seed) => ({ seed, machines: machinesOf(seed) })).sort((a, b) => b.machines - a.machines);
 
   async function work(): Promise<void> {
     const runner = createSeedRunner();
-    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) onReport(await runner.run(seed));
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      onReport(await runner.run(next.seed));
+    }
     await runner.close();
   }
 
   await Promise.all(Array.from({ length: threads }, work));
+}
+
+function machinesOf(seed: number): number {
+  return planOf(branch(seededRandom(seed))).machines;
 }
 
 export interface SeedRunner {
