@@ -50,8 +50,9 @@ export function createChangeRecorder(): ChangeRecorder {
 
 /** A service lives in the same partition, region and account as its tasks. */
 function serviceArnOf({ taskArn, clusterName, serviceName }: Task): string | undefined {
+  if (serviceName === undefined) return undefined;
   const realm = parseArn(taskArn);
-  return realm === undefined || serviceName === undefined ? undefined : serviceArn(realm, clusterName, serviceName);
+  return realm === undefined ? undefined : serviceArn(realm, clusterName, serviceName);
 }
 
 export interface ChangeFeed {
