@@ -79,6 +79,8 @@ export class FakeEngine implements ContainerEngine, EngineExec {
   #down = false;
   /** How often each call was made. */
   readonly calls = new Map<EngineCall, number>();
+  /** Calls to start a container. */
+  startCalls = 0;
   /** Every container ever created, in order: what a test of "no duplicates" counts. */
   readonly created: { id: string; name: string; labels: Readonly<Record<string, string>>; at: number }[] = [];
 
@@ -315,6 +317,7 @@ export class FakeEngine implements ContainerEngine, EngineExec {
 
   async #call<T>(name: EngineCall, options: CallOptions | undefined, effect: () => T | Promise<T>): Promise<T> {
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
+    if (name === 'start') this.startCalls += 1;
     const signal = options?.signal;
     if (this.#down) throw this.#unreachable();
     if (signal?.aborted) throw new EngineError('aborted', `${name} was called off`);

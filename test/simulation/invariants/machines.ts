@@ -21,7 +21,7 @@ export class MachineChecks {
   /** `isAmnesiac`: its agent forgot what runs there a short while ago, so it may start new tasks beside what it does not know. */
   check(hosts: readonly SimulatedHost[], rows: Rows, isAmnesiac: (host: SimulatedHost) => boolean): void {
     for (const host of hosts) {
-      const activity = host.engine.created.length + (host.engine.calls.get('start') ?? 0);
+      const activity = host.engine.created.length + host.engine.startCalls;
       if (activity === this.#activity.get(host)) continue;
       this.#activity.set(host, activity);
       this.#checkMachine(host, rows, isAmnesiac(host));
