@@ -473,6 +473,12 @@ uninstall() {
   if [ "$(readlink /usr/local/bin/berth 2>/dev/null)" = "$prefix/bin/berth" ]; then act rm -f /usr/local/bin/berth; fi
   act rm -rf "$prefix"
   if [ "$purge" = yes ]; then
+    # Where systemd owns the control groups: the parent of those of tasks.
+    if [ -d /run/systemd/system.control/ecs.slice.d ]; then
+      act systemctl stop ecs.slice || warn 'ecs.slice could not be stopped; it is gone with the next boot'
+      act systemctl revert ecs.slice || warn 'ecs.slice could not be reverted; it is gone with the next boot'
+      if [ -d /sys/fs/cgroup/ecs.slice ]; then act rmdir /sys/fs/cgroup/ecs.slice || warn 'its group is gone with the next boot'; fi
+    fi
     act rm -rf "$settings" "$control_data" "$agent_data"
     if id berth >/dev/null 2>&1; then act userdel berth; fi
     say 'Nothing of Berth is left on this machine. Its images are kept; where it had joined a control service, deregister it there (berth instance list).'
