@@ -80,7 +80,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   let deciding = false;
   let begun = false;
   let finished = false;
-  let acknowledged = journal.isAcknowledged(taskArn);
+  let acknowledged = hasAcknowledgedEnd();
   let holdsResources = false;
   const clockStep = watchClockSteps(clock);
   let wake: Timer | undefined;
@@ -110,6 +110,13 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     pullNews,
     signal: ending.signal,
   });
+
+  /** Whether control has the end. What it has acknowledged may be what came before: all that could be saved while the disk was full. */
+  function hasAcknowledgedEnd(): boolean {
+    return (
+      taskHasStopped(task) && journal.isAcknowledged(taskArn) && journal.lastSnapshot(taskArn)?.lastStatus === 'STOPPED'
+    );
+  }
 
   function deliver(fact: TaskFact): void {
     if (ending.signal.aborted) return;
@@ -355,7 +362,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   function finish(): void {
     try {
       // A control that was restored may have asked for the end again since it had acknowledged it.
-      acknowledged = journal.isAcknowledged(taskArn);
+      acknowledged = hasAcknowledgedEnd();
       if (!acknowledged) return;
       journal.forgetTask(taskArn);
     } catch (error) {
@@ -379,7 +386,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     verify,
     isVerified: () => unverified.size === 0,
     acknowledged() {
-      acknowledged = journal.isAcknowledged(taskArn);
+      acknowledged = hasAcknowledgedEnd();
       decide();
     },
     async stop() {

@@ -284,24 +284,6 @@ describe('the engine', () => {
   });
 });
 
-describe('a journal that cannot be written', () => {
-  it('holds reports back, makes the machine say so, and loses nothing', async () => {
-    world.start();
-    await world.clock.advance(1);
-    const task = world.assign(1, one());
-    world.failSaves(true);
-    await world.clock.advance(20_000);
-    expect(world.engine.containers()[0]?.state).toBe('running');
-    expect(world.reported(task)).toBeUndefined();
-    expect(world.supervisor().problems().journal).toBe(
-      "the agent's journal cannot be written: database or disk is full",
-    );
-    world.failSaves(false);
-    await world.until(task, 'RUNNING');
-    expect(world.supervisor().problems()).toEqual({});
-  });
-});
-
 describe('cleaning up', () => {
   it('waits for the acknowledgement and then for its time, and leaves nothing', async () => {
     world.start();
