@@ -5,7 +5,7 @@
  */
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { TaskDefinition } from '#model/task-definition.ts';
-import { hasStopped, type DesiredStatus, type Task } from '#model/task.ts';
+import { hasStopped, taskStatusRank, type DesiredStatus, type Task } from '#model/task.ts';
 import type { Assignment, Assignments, CompleteSet, Hello } from '#protocol/session/messages.ts';
 import type { StoreTransaction } from '../store/store.ts';
 
@@ -88,7 +88,7 @@ export function planOutgoing(snapshot: LineSnapshot, line: AssignmentLine): Outg
  */
 function isNews(task: Task, line: AssignmentLine): boolean {
   const known = line.known.get(task.taskArn);
-  if (known === undefined) return !hasStopped(task) && (task.lostAt === undefined || task.desiredStatus === 'STOPPED');
+  if (known === undefined) return !hasStopped(task) && (task.lostAt === undefined || wishOf(task) === 'STOPPED');
   return known === 'RUNNING' && task.desiredStatus === 'STOPPED';
 }
 
@@ -99,7 +99,7 @@ function knownAfter(line: AssignmentLine, live: readonly Task[], news: readonly 
     const status = line.known.get(taskArn);
     if (status !== undefined) known.set(taskArn, status);
   }
-  for (const { taskArn, desiredStatus } of news) known.set(taskArn, desiredStatus);
+  for (const task of news) known.set(task.taskArn, wishOf(task));
   return known;
 }
 
@@ -144,8 +144,17 @@ function inBatches(tasks: readonly Task[], definitions: ReadonlyMap<string, Task
   return batches;
 }
 
+/**
+ * A task on its way out never runs again (S8). An agent that does not know it has forgotten its end, which a database that was restored has yet to hear: told to
+ * stop it, the agent says so.
+ */
+function wishOf({ desiredStatus, lastStatus }: Task): DesiredStatus {
+  return taskStatusRank(lastStatus) > taskStatusRank('RUNNING') ? 'STOPPED' : desiredStatus;
+}
+
 export function assignmentOf(task: Task): Assignment {
-  const { taskArn, clusterName, desiredStatus, taskDefinitionArn, family, revision, group, launchType } = task;
+  const { taskArn, clusterName, taskDefinitionArn, family, revision, group, launchType } = task;
+  const desiredStatus = wishOf(task);
   return {
     taskArn,
     clusterName,

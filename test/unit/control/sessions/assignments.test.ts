@@ -47,6 +47,21 @@ describe('after the complete set', () => {
     expect(next.messages).toMatchObject([{ tasks: [{ taskArn: lost.taskArn, desiredStatus: 'RUNNING' }] }]);
   });
 
+  it('a task on its way out that the agent has forgotten is to stop: it ended since the backup that was restored', () => {
+    const instance = aContainerInstance({ assignmentNumber: 4 });
+    const { containerInstanceArn } = instance;
+    const stopCode = 'EssentialContainerExited';
+    const task = aTask({ containerInstanceArn, lastStatus: 'STOPPING', stopCode, stoppedReason: 'it ended' });
+    const { messages, line } = planOutgoing(
+      { instance, tasks: [task], definitions: new Map() },
+      lineOfHello({ tasks: [] }),
+    );
+    expect(messages.at(-1)).toMatchObject({
+      tasks: [{ taskArn: task.taskArn, desiredStatus: 'STOPPED', stop: { stopCode, reason: 'it ended' } }],
+    });
+    expect(line.known.get(task.taskArn)).toBe('STOPPED');
+  });
+
   it('nothing is sent twice in a session, whatever is announced (S3)', async () => {
     const agent = await control.connect();
     const { taskArn } = await control.place();
