@@ -75,7 +75,7 @@ describe('the executable', () => {
     await control.answers(`http://127.0.0.1:${port}/healthz`);
 
     const commandLine = await readFile(`/proc/${control.pid}/cmdline`, 'utf8');
-    expect(commandLine).toContain('--node-options=--max-semi-space-size=1 --optimize-for-size\0control');
+    expect(commandLine).toContain('--node-options=--max-semi-space-size=16\0control');
     expect(await readFile(`/proc/${control.pid}/environ`, 'utf8')).toContain('MALLOC_ARENA_MAX=1');
     expect(await control.stop()).toBe(0);
   });
