@@ -171,7 +171,7 @@ describe('--uninstall', () => {
 
     expect(await containersOf(machine)).toEqual([]);
     expect(await machine.run('docker ps -aq; docker volume ls -q; docker network ls -q --filter type=custom')).toBe('');
-    await nothingIsLeft();
+    await expectNothingLeft();
   });
 });
 
@@ -186,11 +186,11 @@ describe('install.sh --control on a machine with cgroup v2', () => {
 
   it('leaves nothing after --uninstall --purge', async () => {
     await machine.run('sh /release/install.sh --uninstall --purge');
-    await nothingIsLeft();
+    await expectNothingLeft();
   });
 });
 
-async function nothingIsLeft(): Promise<void> {
+async function expectNothingLeft(): Promise<void> {
   // What comes and goes while one looks makes find end with 1.
   const named = (where: string, name: string) => machine.run(`find ${where} -iname '${name}' 2>/dev/null || :`);
   expect(await machine.run(whatIsLeft)).toBe('');
