@@ -95,6 +95,14 @@ export const dockerRemoteApiVersions = [
 ] as const;
 export type DockerRemoteApiVersion = (typeof dockerRemoteApiVersions)[number];
 
+/** Whether the agent of the instance registered it; attributes that users put there are no word of an agent. */
+export function hasRegistered(
+  { agentAttributes }: { readonly agentAttributes: readonly { readonly name: string }[] },
+  wanted: (typeof capability)[keyof typeof capability],
+): boolean {
+  return agentAttributes.some(({ name }) => name === wanted);
+}
+
 /** What an engine offers whose newest API is `apiVersion` (`"1.41"`): that and everything older. */
 export function dockerRemoteApiCapabilities(apiVersion: string): string[] {
   const newest = minorVersion(apiVersion);

@@ -55,12 +55,18 @@ function added(to: TaskResources, task: TaskResources, sign: 1 | -1, ports: read
   };
 }
 
+/** Whether it is one of the tasks that its service, or its group, has: it is to run and is not lost. */
+export function isCounted({ desiredStatus, lostAt }: Pick<ClaimingTask, 'desiredStatus' | 'lostAt'>): boolean {
+  return desiredStatus === 'RUNNING' && lostAt === undefined;
+}
+
 function counted(
   { services, groups }: Pick<Claims, 'services' | 'groups'>,
-  { group, serviceName, desiredStatus, lostAt }: ClaimingTask,
+  task: ClaimingTask,
   by: 1 | -1,
 ): Pick<Claims, 'services' | 'groups'> {
-  if (desiredStatus !== 'RUNNING' || lostAt !== undefined) return { services, groups };
+  if (!isCounted(task)) return { services, groups };
+  const { group, serviceName } = task;
   return {
     services: serviceName === undefined ? services : countedUnder(services, serviceName, by),
     groups: countedUnder(groups, group, by),

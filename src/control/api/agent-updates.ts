@@ -1,5 +1,5 @@
 /** UpdateContainerAgent: asks an agent to become the version that this control service brings along. */
-import { capability } from '#model/capabilities.ts';
+import { capability, hasRegistered } from '#model/capabilities.ts';
 import { isUpdateUnderWay, requestedUpdate, versionOfBuild } from '#model/agent-update.ts';
 import { invalidParameter, missingVersion, noUpdateAvailable, updateInProgress } from '#protocol/ecs/errors.ts';
 import { shown } from './container-instances.ts';
@@ -18,7 +18,7 @@ export const agentUpdateHandlers: Handlers<'UpdateContainerAgent'> = {
       const instance = await requiredInstance(tx, realm, { clusterName, reference: containerInstance });
       if (instance.agentUpdate !== undefined && isUpdateUnderWay(instance.agentUpdate)) throw updateInProgress();
       if (instance.versionInfo.agentVersion === '') throw missingVersion();
-      if (!instance.agentAttributes.some(({ name }) => name === capability.selfUpdate)) {
+      if (!hasRegistered(instance, capability.selfUpdate)) {
         throw invalidParameter(
           'This agent does not update itself: it was not installed by install.sh, or ECS_UPDATES_ENABLED is false.',
         );

@@ -1,6 +1,6 @@
 /** Reads what a decision about a service needs, inside one transaction. */
 import { arnId } from '#model/arn.ts';
-import { capability } from '#model/capabilities.ts';
+import { capability, hasRegistered } from '#model/capabilities.ts';
 import { isEssential } from '#model/container-definition.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import { prepullState } from '#model/prepull.ts';
@@ -119,8 +119,9 @@ function prepullsOf(
   const states = new Map<string, MissingImages>();
   const primary = deployments.find(({ status }) => status === 'PRIMARY');
   if (primary === undefined || deployments.length < 2) return states;
-  for (const { containerInstanceArn, status, agentAttributes, prepulls = [] } of instances) {
-    if (status !== 'ACTIVE' || !agentAttributes.some(({ name }) => name === capability.prepull)) continue;
+  for (const instance of instances) {
+    const { containerInstanceArn, status, prepulls = [] } = instance;
+    if (status !== 'ACTIVE' || !hasRegistered(instance, capability.prepull)) continue;
     const asked = prepulls.find(({ deploymentId }) => deploymentId === primary.id);
     const state = prepullState(asked, now);
     if (state.kind !== 'pulled') states.set(containerInstanceArn, state);

@@ -1,7 +1,7 @@
 /** An instance while placement looks at it: what is left of it and who is on it, placements of the same request included. */
 import type { Attribute } from '#model/attributes.ts';
 import { attributeValue } from '#model/attributes.ts';
-import type { Claims } from '#model/claims.ts';
+import { isCounted, type Claims } from '#model/claims.ts';
 import { instanceAttributes, type ContainerInstance } from '#model/container-instance.ts';
 import { remainingResources, type InstanceResources, type TaskResources } from '#model/resources.ts';
 import type { QueriedInstance } from './query-evaluator.ts';
@@ -104,8 +104,9 @@ export function ownTasks(
 function addedUp(occupants: readonly Occupant[]): Pick<Claims, 'services' | 'groups'> {
   const services = new Map<string, number>();
   const groups = new Map<string, number>();
-  for (const { desiredStatus, lostAt, serviceName, group } of occupants) {
-    if (desiredStatus !== 'RUNNING' || lostAt !== undefined) continue;
+  for (const occupant of occupants) {
+    if (!isCounted(occupant)) continue;
+    const { serviceName, group } = occupant;
     if (serviceName !== undefined) services.set(serviceName, (services.get(serviceName) ?? 0) + 1);
     groups.set(group, (groups.get(group) ?? 0) + 1);
   }

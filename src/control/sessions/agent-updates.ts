@@ -5,7 +5,7 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import { afterReport, type AgentUpdateReport } from '#model/agent-update.ts';
-import { capability } from '#model/capabilities.ts';
+import { capability, hasRegistered } from '#model/capabilities.ts';
 import type { ContainerInstance } from '#model/container-instance.ts';
 import type { UpdateAgent } from '#protocol/session/upgrade.ts';
 import type { Store } from '../store/store.ts';
@@ -38,8 +38,9 @@ export function createAgentUpdates(options: AgentUpdatesOptions): AgentUpdates {
   const { containerInstanceArn, store, clock, logger, release, send } = options;
   let sent: number | undefined;
   return {
-    sendDue({ agentUpdate, agentAttributes }) {
-      if (!agentAttributes.some(({ name }) => name === capability.selfUpdate)) return;
+    sendDue(instance) {
+      if (!hasRegistered(instance, capability.selfUpdate)) return;
+      const { agentUpdate } = instance;
       if (agentUpdate?.status !== 'PENDING' || agentUpdate.requestedAt === sent) return;
       const offered = release();
       if (offered?.version !== agentUpdate.version) return;
